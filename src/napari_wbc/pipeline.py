@@ -1,0 +1,278 @@
+"""One image, or several, through the stages in their order; nothing else happens here, and nothing here needs torch.
+
+read → *scale → segment → clean up → separate → box and crop → measure → classify → table* → write. A person's correction of the
+outlines enters between `segment_cells` and `reclassify`, so corrected images take the same road.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from . import scale as scaling
+from .cells import Analysis, Cell, CellTable, Field, Labels, Probabilities, RgbImage, Scale, Segmentation
+from .cleanup import clean_up
+from .config import CELL_TYPES, UNIDENTIFIED, Settings
+from .crop import crop
+from .measure import measure
+from .separate import separate
+from .tiling import stitch, windows
+
+
+class Segmenter(Protocol):
+    """Finds the pixels of white blood cells."""
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of the checkpoint + precision + backend: what the numbers depend on."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model, for people."""
+
+    @property
+    def device(self) -> str:
+        """The device really used, e.g. `cpu` or `cuda:0`."""
+
+    @property
+    def um_per_px(self) -> float:
+        """Pixel size at which the network was trained, µm: the analysis scale."""
+
+    @property
+    def cell_diameter_um(self) -> float:
+        """Median diameter of the cells it was trained on, µm."""
+
+    def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+        """Images (H, W, 3) uint8 at the analysis scale → (K, H, W) float32 each.
+
+        Channel 0 is the probability of WBC; channel 1, if there, that of the core of a cell.
+        """
+
+
+class Classifier(Protocol):
+    """Names the crop of a cell."""
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of the checkpoint + precision + backend."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model, for people."""
+
+    @property
+    def device(self) -> str:
+        """The device really used."""
+
+    @property
+    def crop_size_px(self) -> int:
+        """Side of the crops it takes, px."""
+
+    @property
+    def crop_margin(self) -> float | None:
+        """Margin of the crops it was trained on; see `crop.crop`."""
+
+    @property
+    def none_of_five_threshold(self) -> float:
+        """From this `none_of_five_score` on, a cell is `unidentified`."""
+
+    def __call__(self, crops: Sequence[RgbImage]) -> tuple[Probabilities, Probabilities]:
+        """Crops (S, S, 3) uint8 → (N, 5) calibrated probabilities that add to 1, and (N,) score of "none of the five", 0..1."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """The two networks of the two stages."""
+
+    segmenter: Segmenter
+    classifier: Classifier
+
+
+LoadModels = Callable[[], Models]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Progress of a long analysis: `done` of `total` parts of a stage are finished."""
+
+    stage: str
+    done: int
+    total: int
+
+
+T = TypeVar("T")
+Steps = Generator[Step, None, T]
+"""A generator of steps that returns a T; not asking for the next step stops the work."""
+
+
+def finish(steps: Steps[T]) -> T:
+    """Run a generator of steps to its end and return its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def analyse(image: RgbImage | Field, models: Models, settings: Settings | None = None) -> Analysis:
+    """Find, outline, box, measure and name the white blood cells of one image.
+
+    Parameters
+    ----------
+    image
+        (H, W, 3) uint8, or a `Field`, which may know its pixel size.
+    models
+        From `load_models`.
+    settings
+        None: the defaults.
+
+    Returns
+    -------
+    Labels of the image's own size, and one row per cell. The names are suggestions, for a person to verify.
+    """
+    return analyse_many([image], models, settings)[0]
+
+
+def analyse_many(images: Sequence[RgbImage | Field], models: Models, settings: Settings | None = None) -> list[Analysis]:
+    """`analyse` for several images at once. The result of an image does not depend on its neighbours."""
+    return finish(analyse_steps(images, models, settings))
+
+
+def analyse_steps(
+    images: Sequence[RgbImage | Field], models: Models, settings: Settings | None = None
+) -> Steps[list[Analysis]]:
+    """`analyse_many` step by step, for front ends that show progress and may stop."""
+    settings = settings or Settings()
+    fields = [as_field(image) for image in images]
+    segmentations = []
+    for field in fields:
+        segmentations.append((yield from segment_steps(field, models.segmenter, settings)))
+    return (yield from reclassify_steps(fields, segmentations, models.classifier))
+
+
+def segment_cells(image: RgbImage | Field, segmenter: Segmenter, settings: Settings | None = None) -> Segmentation:
+    """The first stage alone: outlines of the cells of one image; parameters as in `analyse`."""
+    return finish(segment_steps(as_field(image), segmenter, settings or Settings()))
+
+
+def reclassify(image: RgbImage | Field, segmentation: Segmentation, classifier: Classifier) -> Analysis:
+    """The second stage alone: box, crop, measure and name the cells of given outlines, drawn by the model or a person."""
+    return finish(reclassify_steps([as_field(image)], [segmentation], classifier))[0]
+
+
+def as_field(image: RgbImage | Field) -> Field:
+    """The image as a `Field`; an array becomes one without a pixel size.
+
+    Raises
+    ------
+    ValueError
+        If an array is not (H, W, 3) uint8.
+    """
+    if isinstance(image, Field):
+        return image
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(
+            f"An image must be (H, W, 3) uint8, found {image.shape} {image.dtype}. `napari_wbc.images.to_rgb` converts others."
+        )
+    return Field(image)
+
+
+def segment_steps(field: Field, segmenter: Segmenter, settings: Settings) -> Steps[Segmentation]:
+    """`segment_cells`, step by step.
+
+    Where neither user nor file nor red cells tell the pixel size, it is taken from the cells found at the assumed one, and
+    the image is segmented again at the scale that makes them as large as those the network was trained on.
+    """
+    yield Step("scale", 0, 1)
+    scale = scaling.choose_scale(field, settings, segmenter.um_per_px)
+    labels, probabilities = yield from _segment_at(field, scale, segmenter, settings)
+    if scale.source == "assumed":
+        better = scaling.scale_from_cells(labels, scale, segmenter.um_per_px, segmenter.cell_diameter_um)
+        if better is not None:
+            scale = better
+            labels, probabilities = yield from _segment_at(field, scale, segmenter, settings)
+    yield Step("outline", 0, 1)
+    scores = mean_inside(labels, probabilities[0])
+    native = scaling.to_native(labels, probabilities[0], settings.mask_threshold, field.pixels.shape[:2])
+    native.flags.writeable = False
+    return Segmentation(native, scores, scale)
+
+
+def _segment_at(
+    field: Field, scale: Scale, segmenter: Segmenter, settings: Settings
+) -> Steps[tuple[Labels, Probabilities]]:
+    """Labels (h, w) and probabilities (K, h, w) at the analysis scale, large images tile by tile."""
+    image = scaling.to_analysis(field.pixels, scale.analysis_scale)
+    tiles = windows(image.shape[:2])
+    outputs = []
+    for i, tile in enumerate(tiles):
+        yield Step("segment", i, len(tiles))
+        outputs += segmenter([image[tile.outer.slices]])
+    probabilities = stitch(outputs, tiles, image.shape[:2])
+    mask = clean_up(probabilities[0] >= settings.mask_threshold, settings.min_area_px)
+    core = probabilities[1] if settings.separate_touching and len(probabilities) > 1 else None
+    return separate(mask, core, settings.core_threshold, settings.min_area_px), probabilities
+
+
+def mean_inside(labels: Labels, probability: Probabilities) -> dict[int, float]:
+    """Mean of `probability` (H, W) over the pixels of every id of `labels` (H, W)."""
+    areas = np.bincount(labels.ravel())
+    sums = np.bincount(labels.ravel(), weights=probability.ravel())
+    return {int(i): float(sums[i] / areas[i]) for i in np.flatnonzero(areas) if i > 0}
+
+
+def reclassify_steps(
+    fields: Sequence[Field], segmentations: Sequence[Segmentation], classifier: Classifier
+) -> Steps[list[Analysis]]:
+    """`reclassify` for several images, step by step; crops are named in batches across images."""
+    tables = []
+    for i, (field, segmentation) in enumerate(zip(fields, segmentations, strict=True)):
+        yield Step("measure", i, len(fields))
+        tables.append(measure(field.pixels, segmentation.labels, segmentation.scores, segmentation.scale.um_per_px))
+    total = sum(map(len, tables))
+    named: list[tuple[Probabilities, Probabilities]] = []
+    size, margin = classifier.crop_size_px, classifier.crop_margin
+    crops = (crop(f.pixels, cell.box, size, margin) for f, table in zip(fields, tables, strict=True) for cell in table)
+    for batch in _chunks(crops, CROPS_PER_STEP):
+        yield Step("classify", len(named) * CROPS_PER_STEP, total)
+        named.append(classifier(batch))
+    rows = iter([row for probabilities, none in named for row in zip(probabilities, none, strict=True)])
+    threshold = classifier.none_of_five_threshold
+    return [
+        Analysis(s.labels, CellTable(tuple(_name(cell, *next(rows), threshold) for cell in table)), s.scale)
+        for s, table in zip(segmentations, tables, strict=True)
+    ]
+
+
+CROPS_PER_STEP = 32
+"""Crops named between two steps: about a tenth of a second on two cores."""
+
+
+def _name(cell: Cell, probabilities: Probabilities, none_of_five: np.float32, threshold: float) -> Cell:
+    """The cell with its type: the most probable of the five, or `unidentified`."""
+    second, first = np.sort(probabilities)[-2:]
+    score = round(float(none_of_five), 4)
+    return dataclasses.replace(
+        cell,
+        p=tuple(round(float(p), 4) for p in probabilities),
+        none_of_five_score=score,
+        margin=round(float(first - second), 4),
+        cell_type=UNIDENTIFIED if score >= threshold else CELL_TYPES[int(probabilities.argmax())],
+    )
+
+
+def _chunks(items: Iterable[RgbImage], size: int) -> Generator[list[RgbImage]]:
+    """Lists of at most `size` items."""
+    chunk: list[RgbImage] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
