@@ -203,9 +203,7 @@ def segment_steps(field: Field, segmenter: Segmenter, settings: Settings) -> Ste
     return Segmentation(native, scores, scale)
 
 
-def _segment_at(
-    field: Field, scale: Scale, segmenter: Segmenter, settings: Settings
-) -> Steps[tuple[Labels, Probabilities]]:
+def _segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Settings) -> Steps[tuple[Labels, Probabilities]]:
     """Labels (h, w) and probabilities (K, h, w) at the analysis scale, large images tile by tile."""
     image = scaling.to_analysis(field.pixels, scale.analysis_scale)
     tiles = windows(image.shape[:2])

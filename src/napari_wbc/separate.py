@@ -46,9 +46,10 @@ def separate(mask: Mask, core: Probabilities | None, core_threshold: float, min_
     markers = label_components((core >= core_threshold) & mask)
     pairs = np.unique(np.stack([labels[markers > 0], markers[markers > 0]]), axis=1)
     components, counts = np.unique(pairs[0], return_counts=True)
-    next_id = int(labels.max(initial=0)) + 1
+    boxes = ndimage.find_objects(labels)
+    next_id = len(boxes) + 1
     for component in components[counts > 1]:
-        box = ndimage.find_objects(labels == component)[0]
+        box = boxes[component - 1]
         inside = labels[box] == component
         seeds = np.where(inside, markers[box], 0)
         parts = _flood(core[box], seeds, inside, min_area_px)

@@ -1,0 +1,76 @@
+"""The development data: real images with masks, boxes and types, found through `NAPARI_WBC_DATA` (see docs/data.md)."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from napari_wbc.cells import Box, Labels, RgbImage
+from napari_wbc.separate import label_components
+
+ROOT = Path(os.environ.get("NAPARI_WBC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+UM_PER_PX = {"bccd": 0.0895, "pbc": 0.113, "chula": 0.145}
+"""Pixel size of each set, µm: 7.5 µm ÷ the median width of its red cells, as `scale.red_cell_diameter_px` finds it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Real:
+    """One real image: pixels (H, W, 3) uint8, and what is known of it."""
+
+    name: str
+    pixels: RgbImage
+    split: str
+    boxes: list[Box]
+    cell_type: str
+    labels: Labels | None = None
+
+
+def read_rgb(path: Path) -> RgbImage:
+    """An image file as (H, W, 3) uint8."""
+    return np.asarray(Pillow.open(path).convert("RGB"))
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    """The rows of a set's `index.csv`."""
+    with (ROOT / name / "index.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _boxes(text: str) -> list[Box]:
+    return [Box(y0, x0, y1, x1) for x0, y0, x1, y1 in (map(int, part.split()) for part in text.split(";") if part.strip())]
+
+
+def bccd(split: str | None = None) -> Iterator[Real]:
+    """Fields with hand-drawn masks; the two cells that are fused in 00313 are cut between their boxes."""
+    for row in rows("bccd"):
+        if split in (None, row["split"]):
+            mask = read_rgb(ROOT / "bccd/masks" / row["image"].replace(".jpg", ".png"))[..., 0] > 127
+            labels, boxes = label_components(mask), _boxes(row["wbc_boxes_xyxy"])
+            if "00313" in row["image"] and len(boxes) == 2:
+                labels = cut_between(mask, boxes)
+            pixels = read_rgb(ROOT / "bccd/images" / row["image"])
+            yield Real(row["image"], pixels, row["split"], boxes, row["cell_type_unreliable"], labels)
+
+
+def cut_between(mask: npt.NDArray[np.bool_], boxes: list[Box]) -> Labels:
+    """Labels of a mask whose pixels go to the box with the nearer centre (distances in units of the box's size)."""
+    y, x = np.indices(mask.shape)
+    distances = [((y - (b.y0 + b.y1) / 2) / b.height) ** 2 + ((x - (b.x0 + b.x1) / 2) / b.width) ** 2 for b in boxes]
+    return np.where(mask, np.argmin(distances, axis=0) + 1, 0).astype(np.int32)
+
+
+def pbc(split: str | None = None) -> Iterator[Real]:
+    """Images of one centred cell, with its box where there is one."""
+    for row in rows("pbc"):
+        if split in (None, row["split"]):
+            yield Real(
+                row["image"], read_rgb(ROOT / "pbc" / row["image"]), row["split"], _boxes(row["bbox_xyxy"]), row["cell_type"]
+            )

@@ -1,0 +1,106 @@
+"""Train the bundled models from the development data (see docs/results.md for what came of it).
+
+    python benchmarks/pseudo_masks.py WORK
+    python benchmarks/train_models.py segmenter WORK --start mobilenet_v2_imagenet_coco_voc.npz
+    python benchmarks/train_models.py classifier WORK --start alexnet_bvlc_features_imagenet.npz
+
+Checkpoints after every epoch in WORK; the same command continues a training that was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_wbc.config import CELL_TYPES
+from napari_wbc.crop import crop
+from napari_wbc.nets.alexnet import AlexNet
+from napari_wbc.nets.deeplab import DeepLabV3Plus
+from napari_wbc.nets.start import load_start, read_npz
+from napari_wbc.training.data import Sample, cut_patches, make_sample
+from napari_wbc.training.loop import Plan, Task, fit
+from napari_wbc.training.augment import IMAGENET, MINUS_ONE_TO_ONE
+from napari_wbc.training.classification import ClassifierTask, NamedCell
+from napari_wbc.training.segmentation import SegmenterTask
+
+import devdata
+
+ANALYSIS_UM_PER_PX = 0.19
+
+
+def segmenter_samples(work: Path) -> tuple[list[Sample], list[Sample]]:
+    """Training and validation images at the analysis scale."""
+    scale = {name: um / ANALYSIS_UM_PER_PX for name, um in devdata.UM_PER_PX.items()}
+    train = [make_sample(r.pixels, r.labels, scale["bccd"], "bccd") for r in devdata.bccd("train")]
+    dev = [make_sample(r.pixels, r.labels, scale["bccd"], "bccd") for r in devdata.bccd("dev")]
+    with np.load(work / "pbc_masks.npz") as masks:
+        for i, name in enumerate(masks.files):
+            pixels = devdata.read_rgb(devdata.ROOT / "pbc" / name)
+            sample = make_sample(pixels, masks[name].astype(np.int32), scale["pbc"], "pbc")
+            (dev if i % 20 == 0 else train).append(sample)
+    return train, dev
+
+
+def segmenter_task(work: Path, start: Path) -> SegmenterTask:
+    """MobileNetV2 DeepLabv3+ on bccd and pbc, half of the windows from each."""
+    train, dev = segmenter_samples(work)
+    model = DeepLabV3Plus("mobilenet_v2", 2)
+    load_start(model.encoder, read_npz(start), "features.")
+    counts = {source: sum(s.source == source for s in train) for source in ("bccd", "pbc")}
+    weights = np.array([1 / counts[s.source] for s in train])
+    return SegmenterTask(model.to(memory_format=torch.channels_last), train, weights, cut_patches(train), dev, MINUS_ONE_TO_ONE)
+
+
+OUTPUTS = (*CELL_TYPES, "other")
+"""Immature granulocytes, erythroblasts and platelets are `other`: none of the five."""
+
+
+def named_cells(split: str) -> list[NamedCell]:
+    """The cells of pbc that have a box."""
+    return [
+        NamedCell(r.pixels, r.boxes[0], OUTPUTS.index(r.cell_type if r.cell_type in CELL_TYPES else "other"))
+        for r in devdata.pbc(split)
+        if r.boxes
+    ]
+
+
+def feature_scale(model: AlexNet, cells: list[NamedCell]) -> float:
+    """1 ÷ the standard deviation of the last feature map on a sample of crops."""
+    sample = cells[:: max(1, len(cells) // 64)]
+    with torch.inference_mode():
+        crops = np.stack([crop(c.image, c.box, 227, 0.15) for c in sample])
+        images = IMAGENET(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255)
+        return float(1 / model.features(images).std())
+
+
+def classifier_task(start: Path, width: int = 512) -> ClassifierTask:
+    """AlexNet in its original form, fc6 and fc7 fresh and 512 wide, on the cells of pbc."""
+    train, dev = named_cells("train"), named_cells("dev")
+    model = AlexNet("original", width, len(OUTPUTS))
+    load_start(model.features, read_npz(start))
+    model.feature_scale = feature_scale(model, train)
+    print("feature scale", model.feature_scale, flush=True)
+    return ClassifierTask(model.to(memory_format=torch.channels_last), train, dev, len(OUTPUTS), IMAGENET)
+
+
+def main() -> None:
+    """Train one of the two."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["segmenter", "classifier"])
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--start", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--name", default="")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    task: Task = segmenter_task(args.work, args.start) if args.what == "segmenter" else classifier_task(args.start)
+    for epoch in fit(task, Plan(args.epochs), args.work / (args.name or args.what)):
+        print(epoch, flush=True)
+
+
+if __name__ == "__main__":
+    main()

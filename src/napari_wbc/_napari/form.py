@@ -1,0 +1,158 @@
+"""Forms generated from `config.Settings`, and the choice of models and device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+)
+
+from ..config import Settings
+from .jobs import ModelChoice
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DECIMALS = 4
+AUTOMATIC = "automatic"
+TITLES = {"um_per_px": "Pixel size", "min_area_px": "Smallest cell"}
+"""Labels of settings whose names do not read well."""
+
+
+class NumberBox(QDoubleSpinBox):
+    """A spin box for real numbers that shows no needless zeros."""
+
+    def textFromValue(self, value: float) -> str:  # noqa: N802
+        """The number as briefly as possible, with the decimal sign of the user's language."""
+        return str(self.locale().toString(value, "g", 6))
+
+
+class SettingsForm(QWidget):
+    """Some of the settings, each with its label, range, unit and description. An empty one is shown as "automatic"."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        layout = _form_layout(self)
+        self.editors: dict[str, QWidget] = {}
+        for name in names:
+            info = Settings.model_fields[name]
+            editor = _editor(info)
+            editor.setToolTip(info.description or "")
+            editor.setAccessibleName(label(name))
+            self.editors[name] = editor
+            layout.addRow("" if isinstance(editor, QCheckBox) else label(name), editor)
+            if isinstance(editor, QCheckBox):
+                editor.setText(label(name))
+
+    def values(self) -> dict[str, Any]:
+        """What the user has set, by name; an automatic setting is None."""
+        return {name: _value(editor) for name, editor in self.editors.items()}
+
+
+def label(name: str) -> str:
+    """The label of a setting: its title, else its name in words; and its unit."""
+    info = Settings.model_fields[name]
+    words = info.title or TITLES.get(name) or name.removesuffix("_px").replace("_", " ").capitalize()
+    unit = info.json_schema_extra.get("unit") if isinstance(info.json_schema_extra, dict) else None
+    return f"{words} ({unit})" if unit else words
+
+
+class ModelForm(QWidget):
+    """Names or files of the models, and the device."""
+
+    def __init__(self, stages: Sequence[str] = ("segmenter", "classifier")) -> None:
+        super().__init__()
+        layout = _form_layout(self)
+        self.models = {stage: QLineEdit(getattr(ModelChoice(), stage)) for stage in stages}
+        for stage, line in self.models.items():
+            line.setToolTip("Name of a model that comes with napari-wbc, or a model file (.safetensors).")
+            row = QHBoxLayout()
+            row.addWidget(line)
+            button = QToolButton()
+            button.setText("…")
+            button.setToolTip("Choose a model file")
+            button.clicked.connect(lambda _=False, line=line: self._browse(line))
+            row.addWidget(button)
+            layout.addRow(stage.capitalize(), row)
+        self.device = QComboBox()
+        self.device.addItems(list(DEVICES))
+        self.device.setToolTip("Where the networks run; auto takes the fastest there is. The status tells which was used.")
+        layout.addRow("Device", self.device)
+
+    def choice(self) -> ModelChoice:
+        """What the user has chosen."""
+        names = {stage: line.text().strip() for stage, line in self.models.items()}
+        return ModelChoice(**names, device=self.device.currentText())
+
+    def _browse(self, line: QLineEdit) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Choose a model file", line.text(), "Models (*.safetensors);;All files (*)")
+        if path:
+            line.setText(path)
+
+
+def _form_layout(parent: QWidget) -> QFormLayout:
+    layout = QFormLayout(parent)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+    layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+    return layout
+
+
+def _editor(info: FieldInfo) -> QWidget:
+    """The editor of a setting, with its range, unit and default."""
+    if info.annotation is bool:
+        box = QCheckBox()
+        box.setChecked(info.default)
+        return box
+    low, high = _range(info)
+    if info.annotation is int:
+        whole = QSpinBox()
+        whole.setRange(int(low), int(high))
+        whole.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType)
+        whole.setValue(info.default)
+        return whole
+    editor = NumberBox()
+    editor.setDecimals(DECIMALS)
+    editor.setRange(low, high)
+    editor.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+    if info.default is None:
+        editor.setSpecialValueText(AUTOMATIC)
+    editor.setValue(low if info.default is None else info.default)
+    return editor
+
+
+def _range(info: FieldInfo) -> tuple[float, float]:
+    """Lowest and highest value; of an automatic setting the lowest stands for "automatic", so it may be an excluded bound."""
+    low, high = 0.0, 1e9
+    for bound in info.metadata:
+        if isinstance(bound, Ge):
+            low = float(bound.ge)  # type: ignore[arg-type]
+        elif isinstance(bound, Gt):
+            low = float(bound.gt) + (0 if info.default is None else 10**-DECIMALS)  # type: ignore[arg-type]
+        elif isinstance(bound, Le):
+            high = float(bound.le)  # type: ignore[arg-type]
+        elif isinstance(bound, Lt):
+            high = float(bound.lt) - 10**-DECIMALS  # type: ignore[arg-type]
+    return low, high
+
+
+def _value(editor: QWidget) -> Any:
+    if isinstance(editor, QCheckBox):
+        return editor.isChecked()
+    if isinstance(editor, QSpinBox):
+        return editor.value()
+    assert isinstance(editor, NumberBox)
+    return None if editor.specialValueText() and editor.value() == editor.minimum() else editor.value()

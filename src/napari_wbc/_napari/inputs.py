@@ -1,0 +1,91 @@
+"""What the pipeline takes from layers: an Image layer as a field, a Labels layer as a segmentation; no Qt.
+
+Arrays are copied, because napari paints its layers in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+
+from ..cells import Field, Scale, Segmentation
+from ..errors import ImageError, UnsupportedImageError, UsageError
+from ..images import to_rgb
+from .layers import KEY, origin
+
+MAX_ID = 1_000_000
+"""Largest id that a Labels layer may hold: the features table has one row per id, gaps included."""
+
+
+def pixel_size(layer: Layer) -> float | None:
+    """Pixel size that an Image layer states, µm: that of our reader, else its scale where its unit is a length.
+
+    A scale of exactly one µm counts as none, because readers leave it behind that know a unit but no size. So do pixels
+    whose sides differ by over 2 %.
+    """
+    stated = layer.metadata.get(KEY)
+    if isinstance(stated, Mapping):
+        size = stated.get("um_per_px")
+        return None if size is None else float(size)
+    quantities = [abs(float(step)) * unit for step, unit in zip(layer.scale, layer.units, strict=True)]
+    if not all(quantity.check("[length]") for quantity in quantities):
+        return None
+    sides = [float(quantity.to("um").magnitude) for quantity in quantities]
+    return None if max(sides) == 1 or max(sides) - min(sides) > 0.02 * max(sides) else sides[-1]
+
+
+def read_image(layer: Image) -> Callable[[], Field]:
+    """A function that makes the field of an Image layer. It does not touch the layer: call it in any thread.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If the layer is not one flat picture (at once), or holds values that are not a picture's (when called).
+    """
+    if layer.ndim != 2:
+        raise UnsupportedImageError(
+            f"Layer '{layer.name}' has {layer.ndim} dimensions; one flat picture is needed. "
+            "Right-click it in the layer list and use Split Stack or Merge to RGB."
+        )
+    data, name, um_per_px = layer.data[0] if layer.multiscale else layer.data, layer.name, pixel_size(layer)
+
+    def read() -> Field:
+        try:
+            pixels = to_rgb(np.array(data))
+        except ImageError as error:
+            raise type(error)(f"Layer '{name}': {error}") from None
+        pixels.flags.writeable = False
+        return Field(pixels, um_per_px)
+
+    return read
+
+
+def read_labels(layer: Labels) -> Segmentation:
+    """The outlines of a Labels layer, drawn by the model, a person or another plugin.
+
+    Where the layer is ours, it has the scale of its analysis, and the scores of the cells that nobody has edited since;
+    else no scores, and the pixel size of the layer.
+
+    Raises
+    ------
+    UsageError
+        If the layer is not one flat label image, or its ids are negative or larger than `MAX_ID`.
+    """
+    if layer.ndim != 2:
+        raise UsageError(f"Layer '{layer.name}' has {layer.ndim} dimensions; one flat label image is needed.")
+    data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    low, high = int(data.min(initial=0)), int(data.max(initial=0))
+    if low < 0 or high > MAX_ID:
+        raise UsageError(f"Layer '{layer.name}' has ids {low}..{high}; they must be 0..{MAX_ID}. Number its objects 1, 2, 3, …")
+    labels = np.array(data, dtype=np.int32)
+    labels.flags.writeable = False
+    made = origin(layer)
+    if made is None:
+        um_per_px = pixel_size(layer)
+        return Segmentation(labels, {}, Scale(um_per_px, 1.0, "assumed" if um_per_px is None else "file"))
+    before = made.segmentation
+    changed = before.labels != labels
+    edited = {*before.labels[changed].tolist(), *labels[changed].tolist()}
+    return Segmentation(labels, {i: score for i, score in before.scores.items() if i not in edited}, before.scale)

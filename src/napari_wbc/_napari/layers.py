@@ -1,0 +1,176 @@
+"""An analysis as layers: Labels with a features table, and Shapes with the boxes; no Qt.
+
+What a layer was made from is kept in its metadata under `KEY`, as an `Origin`. Arrays are copied, because napari paints its
+layers in place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from napari.layers import Image, Labels, Layer, Shapes
+from napari.utils.colormaps import CyclicLabelColormap
+
+from ..cells import Analysis, Box, CellTable, Segmentation
+from ..crop import boxes
+from ..errors import UsageError
+from .features import box_features, colour_of, keep_columns_of_others, labels_features, read_cells, score_features
+
+KEY = "napari_wbc"
+"""Our entry in the metadata of a layer."""
+
+SPARE_IDS = 100
+"""Ids beyond the last one that a person may draw before the colours start again."""
+
+CONTOUR_PX, MAX_CONTOUR_MEGAPIXELS = 2, 6.0
+"""Width of the outline of a cell, px: filled cells would hide what a person has to verify. Napari looks for outlines in all of
+the image whenever it is drawn anew, 50 ms per megapixel, so larger images go without."""
+
+TEXT = {"size": 9, "anchor": "upper_left"}
+TEXT_COLOUR, TEXT_COLOUR_OUTSIDE = "black", "#808080"
+TOP_SHARE = 0.04
+"""The text of a box stands above it: black on the smear; for a box in the top share of the image grey, which can be read
+outside it on black and on white."""
+
+EDGE_SHARE, MIN_EDGE_PX = 0.025, 1.0
+"""Width of the edge of a box: share of the median side of the boxes, and least width, px."""
+
+
+_OF_A_NEW_BOX: dict[str, object] = {"cell_id": 0, "cell_type": ""}
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """What one of our layers was made from.
+
+    Parameters
+    ----------
+    source_id
+        `unique_id` of the layer that it was made from: the image of labels, the labels of boxes.
+    segmentation
+        The outlines that it showed at first.
+    features
+        Its features as we wrote them.
+    keep
+        It is a person's, or another program's: never replaced.
+    """
+
+    source_id: str
+    segmentation: Segmentation
+    features: pd.DataFrame
+    keep: bool = False
+
+
+def origin(layer: Layer) -> Origin | None:
+    """The `Origin` of a layer of ours, or None."""
+    found = layer.metadata.get(KEY)
+    return found if isinstance(found, Origin) else None
+
+
+def labels_layer(image: Image, segmentation: Segmentation, cells: CellTable | None = None) -> Labels:
+    """A Labels layer over its image: of outlines with their scores, or, with `cells`, of measured and named cells."""
+    last_id = int(segmentation.labels.max(initial=0))
+    features = score_features(segmentation.scores, last_id) if cells is None else labels_features(cells, last_id)
+    layer = Labels(
+        np.array(segmentation.labels),
+        name=f"{image.name} cells",
+        features=features,
+        colormap=type_colours(cells or CellTable(), last_id),
+        **placing(image),
+    )
+    layer.metadata[KEY] = Origin(str(image.unique_id), segmentation, layer.features.copy())
+    return layer
+
+
+def set_look(layer: Labels) -> None:
+    """Show outlines, or, in a large image, see-through areas. Each look costs a refresh: call it once, last."""
+    if layer.data.size <= MAX_CONTOUR_MEGAPIXELS * 1e6:
+        layer.opacity, layer.contour = 0.9, CONTOUR_PX
+    else:
+        layer.opacity = 0.4
+
+
+def write_cells(layer: Labels, image: Image, analysis: Analysis) -> None:
+    """Write the measured and named cells of a Labels layer into its features and colours; its pixels stay as they are."""
+    last_id = int(analysis.labels.max(initial=0))
+    layer.features = keep_columns_of_others(labels_features(analysis.cells, last_id), layer.features)
+    layer.colormap = type_colours(analysis.cells, last_id)
+    made = origin(layer) or Origin(str(image.unique_id), outlines(analysis), layer.features, keep=True)
+    layer.metadata[KEY] = dataclasses.replace(made, features=layer.features.copy())
+
+
+def boxes_layer(labels: Labels, segmentation: Segmentation) -> Shapes:
+    """A Shapes layer of the boxes of a segmentation, on the edges of pixels, with the types in the features of its labels."""
+    found = boxes(segmentation.labels)
+    features = box_features(labels.features, found)
+    named = "cell_type" in features
+    colours = [colour_of(name) for name in features["cell_type"]] if named else [colour_of(None)] * len(found)
+    top = TOP_SHARE * len(segmentation.labels)
+    text_colours = [TEXT_COLOUR_OUTSIDE if box.y0 < top else TEXT_COLOUR for box in found.values()]
+    sides = [side for box in found.values() for side in (box.height, box.width)]
+    layer = Shapes(
+        rectangles(list(found.values())),
+        ndim=2,
+        shape_type="rectangle",
+        name=f"{labels.name.removesuffix(' cells')} boxes",
+        features=features,
+        feature_defaults={name: _OF_A_NEW_BOX.get(str(name), np.nan) for name in features},
+        edge_color=colours or colour_of(None),
+        face_color="transparent",
+        edge_width=max(MIN_EDGE_PX, EDGE_SHARE * float(np.median(sides or [0]))),
+        opacity=1,
+        text={"string": "{cell_type}" if named else "{cell_id}", "color": text_colours or TEXT_COLOUR, **TEXT},
+        **placing(labels),
+    )
+    layer.metadata[KEY] = Origin(str(labels.unique_id), segmentation, layer.features.copy())
+    return layer
+
+
+def outlines(analysis: Analysis) -> Segmentation:
+    """The outlines of an analysis alone."""
+    scores = {cell.cell_id: cell.segmentation_score for cell in analysis.cells if cell.segmentation_score is not None}
+    return Segmentation(analysis.labels, scores, analysis.scale)
+
+
+def read_analysis(layer: Labels) -> Analysis:
+    """The analysis that a Labels layer shows, with what was edited in its pixels and features.
+
+    Raises
+    ------
+    UsageError
+        If its cells have not been measured by us.
+    """
+    made = origin(layer)
+    labels = np.array(layer.data, dtype=np.int32)
+    labels.flags.writeable = False
+    if made is None or ("area_px" not in layer.features and labels.any()):
+        raise UsageError(f"The cells of layer '{layer.name}' are not measured yet. Run Classify cells on it first.")
+    return Analysis(labels, read_cells(layer.features, np.unique(labels).tolist()), made.segmentation.scale)
+
+
+def rectangles(found: list[Box]) -> npt.NDArray[np.float64]:
+    """Half-open boxes as rectangles (N, 4, 2) of (y, x) on the edges of pixels: the centre of pixel 0 is 0.0."""
+    corners = [[(b.y0, b.x0), (b.y0, b.x1), (b.y1, b.x1), (b.y1, b.x0)] for b in found]
+    return np.array(corners, dtype=np.float64).reshape(-1, 4, 2) - 0.5
+
+
+def type_colours(cells: CellTable, last_id: int) -> CyclicLabelColormap:
+    """Colours of a Labels layer: an id has the colour of the type of its cell; ids without a type are grey.
+
+    There is one entry per id, so nothing repeats; a `DirectLabelColormap` on int32 is slow and fails without a display.
+    """
+    colours = ["transparent", *[colour_of(None)] * min(last_id + SPARE_IDS, 2**16 - 2)]
+    for cell in cells:
+        if cell.cell_id < len(colours):
+            colours[cell.cell_id] = colour_of(cell.cell_type)
+    return CyclicLabelColormap(colors=colours, background_value=0)
+
+
+def placing(layer: Layer) -> dict[str, Any]:
+    """Where a layer lies in the world, as arguments for a layer that shall lie exactly over it."""
+    return {name: getattr(layer, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")}

@@ -1,0 +1,91 @@
+"""Put our layers into the list of a viewer: a run replaces those of the last one, but never what a person edited; no Qt."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from napari.components import LayerList
+from napari.layers import Image, Labels, Layer, Shapes
+
+from ..cells import Analysis, Segmentation
+from ..crop import boxes
+from .layers import KEY, boxes_layer, labels_layer, origin, outlines, rectangles, set_look, write_cells
+
+
+def show_segmentation(layers: LayerList, image: Image, segmentation: Segmentation) -> Labels:
+    """Outlines as a Labels layer, in the place of those of the last run on this image."""
+    return _show_labels(layers, image, labels_layer(image, segmentation))
+
+
+def show_analysis(layers: LayerList, image: Image, analysis: Analysis) -> Labels:
+    """An analysis as Labels and boxes, in the place of those of the last run on this image."""
+    segmentation = outlines(analysis)
+    labels = _show_labels(layers, image, labels_layer(image, segmentation, analysis.cells))
+    show_boxes(layers, labels, segmentation)
+    return labels
+
+
+def _show_labels(layers: LayerList, image: Image, new: Labels) -> Labels:
+    _replace(layers, made_from(layers, image, Labels), new)
+    set_look(new)
+    return new
+
+
+def show_types(layers: LayerList, image: Image, labels: Labels, analysis: Analysis) -> None:
+    """Types and probabilities of the cells of a Labels layer, in its features and in its boxes."""
+    write_cells(labels, image, analysis)
+    show_boxes(layers, labels, outlines(analysis))
+
+
+def show_boxes(layers: LayerList, labels: Labels, segmentation: Segmentation) -> Shapes:
+    """The boxes of a Labels layer, in the place of its last ones."""
+    new = boxes_layer(labels, segmentation)
+    _replace(layers, made_from(layers, labels, Shapes), new)
+    return new
+
+
+def made_from(layers: LayerList, source: Layer, kind: type[Layer]) -> list[Layer]:
+    """Our layers of a kind that were made from a layer and may be replaced."""
+    wanted = str(source.unique_id)
+    return [
+        layer
+        for layer in layers
+        if isinstance(layer, kind) and (made := origin(layer)) and made.source_id == wanted and not made.keep
+    ]
+
+
+def edited(layer: Layer) -> bool:
+    """Whether a person has changed pixels, boxes or features of one of our layers since it was made."""
+    made = origin(layer)
+    if made is None:
+        return True
+    if not layer.features.equals(made.features):
+        return True
+    if isinstance(layer, Labels):
+        return not np.array_equal(layer.data, made.segmentation.labels)
+    return not np.array_equal(
+        np.array(layer.data).reshape(-1, 4, 2), rectangles(list(boxes(made.segmentation.labels).values()))
+    )
+
+
+def _replace(layers: LayerList, olds: list[Layer], new: Layer) -> None:
+    """Add a layer; the old ones leave with their boxes, or, if edited, stay hidden under another name."""
+    for old in olds:
+        company = made_from(layers, old, Shapes)
+        if edited(old) or any(map(edited, company)):
+            for layer in (old, *company):
+                _keep(layer)
+        else:
+            for layer in (old, *company):
+                layers.remove(layer)
+    layers.append(new)
+
+
+def _keep(layer: Layer) -> None:
+    """Take a layer out of the reach of the next run."""
+    made = origin(layer)
+    if made is not None:
+        layer.metadata[KEY] = dataclasses.replace(made, keep=True)
+    layer.name = f"{layer.name} (edited)"
+    layer.visible = False

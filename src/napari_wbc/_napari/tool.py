@@ -1,0 +1,114 @@
+"""What the dock widgets share: choices of layers, a form, and the panel that runs the job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import ComboBox
+from napari.layers import Layer
+from napari.viewer import Viewer
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from ..config import Settings, make_settings
+from ..errors import UsageError, WbcError
+from . import jobs
+from .form import ModelForm, SettingsForm
+from .worker import JobPanel
+
+BASIC = ("um_per_px", "separate_touching")
+"""Settings that are always seen; the others are under Advanced."""
+
+READING = ("max_megapixels",)
+"""Settings of reading a file, which napari has done already."""
+
+ADVANCED = tuple(name for name in Settings.model_fields if name not in BASIC + READING)
+
+
+class ToolWidget(QScrollArea):
+    """What the widgets share: choices of layers, a form, a panel to run the job; scrolls where the dock is small."""
+
+    def __init__(self, viewer: Viewer, title: str, load: jobs.Load) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.kept = jobs.KeptModels(load)
+        self.job = JobPanel(title)
+        self.job.run_button.clicked.connect(self._run)
+        inside = QWidget()
+        self._layout = QVBoxLayout(inside)
+        self._choices: list[ComboBox] = []
+        self._choice_layout = QFormLayout()
+        self._layout.addLayout(self._choice_layout)
+        self.setWidget(inside)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+
+    def add_choice(self, label: str, kind: type[Layer]) -> ComboBox:
+        """A choice among the layers of a kind; the active layer, if it is one, comes first."""
+        box = ComboBox(name=label, choices=lambda _: [layer for layer in self.viewer.layers if isinstance(layer, kind)])
+        self._choices.append(box)
+        self._choice_layout.addRow(label, box.native)
+        active = self.viewer.layers.selection.active
+        if isinstance(active, kind):
+            box.value = active
+        return box
+
+    def add_form(self, *, settings: bool, models: tuple[str, ...]) -> None:
+        """The settings, if wanted, and under Advanced the choice of models."""
+        self.basic, self.advanced, self.models = SettingsForm(BASIC), SettingsForm(ADVANCED), ModelForm(models)
+        more = QCollapsible("Advanced")
+        if settings:
+            self._layout.addWidget(self.basic)
+            more.addWidget(self.advanced)
+        more.addWidget(self.models)
+        self._layout.addWidget(more)
+
+    def add_panel(self) -> None:
+        """The buttons and the status, last."""
+        self._layout.addWidget(self.job)
+        self._layout.addStretch()
+
+    def settings(self) -> Settings:
+        """The settings of the form."""
+        return make_settings(self.basic.values() | self.advanced.values())
+
+    def reset_choices(self, event: object = None) -> None:
+        """Called by napari when layers come, go, move or change their names."""
+        for box in self._choices:
+            box.reset_choices()
+
+    def event(self, event: QEvent | None) -> bool:
+        """A widget that is taken out of its dock (closed) cancels its job."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.job.cancel()
+        return bool(super().event(event))
+
+    def start(self) -> None:
+        """Start the job with what is chosen."""
+        raise NotImplementedError
+
+    def _run(self, _: bool = False) -> None:
+        try:
+            self.start()
+        except WbcError as error:
+            self.job.report(error)
+
+    def check(self, *layers: Layer) -> None:
+        """Refuse a result whose layers were closed meanwhile."""
+        for layer in layers:
+            if layer not in self.viewer.layers:
+                raise UsageError(f"Layer '{layer.name}' was closed while it was analysed; the result is not shown.")
+
+
+def chosen(box: ComboBox) -> Any:
+    """The layer of a choice.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    if box.value is None:
+        raise UsageError(f"No layer to choose under {box.name}. Open an image first (File > Open, or File > Open Sample).")
+    return box.value

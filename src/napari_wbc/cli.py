@@ -1,0 +1,180 @@
+"""The command line: `napari-wbc run | demo | collect | models`. Results go to stdout, progress and messages to stderr."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from .errors import ModelMemoryError, StorageError, WbcError
+from .options import CommandWithSettings, read_options
+
+if TYPE_CHECKING:
+    from .pipeline import LoadModels
+
+app = typer.Typer(
+    help="Find, outline, name and count the white blood cells of stained blood smears. Research use only.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the networks run.")]
+SegmenterName = Annotated[str, typer.Option(help="Model that finds the cells: a name that `models` lists, or a file.")]
+ClassifierName = Annotated[str, typer.Option(help="Model that names the cells: a name that `models` lists, or a file.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the log.")]
+
+
+def main() -> None:
+    """Entry point of `napari-wbc`."""
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from . import __version__
+
+        print(f"napari-wbc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """What stands before the command."""
+
+
+@app.command(cls=CommandWithSettings)
+def run(
+    context: typer.Context,
+    inputs: Annotated[list[str], typer.Argument(metavar="IN...", help="Image files, folders (with all below them), patterns.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results; an earlier run there is continued.")],
+    device: Device = "auto",
+    segmenter: SegmenterName = "default",
+    classifier: ClassifierName = "default",
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try images again that failed before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell which images would be analysed.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Find, outline, name and count the white blood cells of many images."""
+    with _exit_codes(debug):
+        settings = read_options(context)
+        if dry_run:
+            from .discover import discover
+
+            found = discover(inputs, out)
+            print("\n".join(image.name for image in found.images))
+            print(f"{len(found.images)} images in {found.root}, {found.n_other} other files.", file=sys.stderr)
+            return
+        from . import batch, terminal
+
+        load = _loader(segmenter, classifier, device)
+        summary = terminal.follow(batch.run(inputs, out, load, settings, retry_failed=retry_failed))
+        print(terminal.run_text(summary))
+    raise typer.Exit(summary.exit_code)
+
+
+@app.command(cls=CommandWithSettings)
+def demo(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the drawn images and their results.")],
+    device: Device = "auto",
+    segmenter: SegmenterName = "default",
+    classifier: ClassifierName = "default",
+    debug: Debug = False,
+) -> None:
+    """Draw a small set of smears, analyse it, and compare with what was drawn."""
+    with _exit_codes(debug):
+        settings = read_options(context)
+        from . import batch, terminal
+        from .demo import compare_with_truth, draw
+
+        print(
+            "These smears are SYNTHETIC: drawn by the program, no blood. They show that it works here, not how well on yours."
+        )
+        drawn = draw(out)
+        summary = terminal.follow(batch.run(drawn.images, drawn.results, _loader(segmenter, classifier, device), settings))
+        print(terminal.run_text(summary))
+        print(terminal.truth_text(compare_with_truth(drawn)))
+    raise typer.Exit(summary.exit_code)
+
+
+@app.command()
+def collect(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A results folder.")],
+    debug: Debug = False,
+) -> None:
+    """Make the tables and the report of a results folder again, from its records."""
+    with _exit_codes(debug):
+        from . import terminal
+        from .collect import collect as make
+
+        summary = make(out)
+        print(terminal.folder_text(summary, out))
+    raise typer.Exit(1 if summary.failed else 0)
+
+
+@app.command()
+def models(debug: Debug = False) -> None:
+    """List the models that are there."""
+    with _exit_codes(debug):
+        from .nets import list_models
+
+        for model in list_models():
+            card = model.card
+            facts = {
+                "architecture": ", ".join(f"{value}" for value in card.architecture.model_dump().values()),
+                "size": f"{model.size / 1e6:.1f} MB",
+                "identity": model.sha256,
+                "pixel size": f"{card.um_per_px} µm" if card.um_per_px else "",
+                **card.metrics,
+            }
+            print(f"{model.name}: {card.task}\n" + "".join(f"  {name:<14} {value}\n" for name, value in facts.items() if value))
+
+
+def _loader(segmenter: str, classifier: str, device: str) -> LoadModels:
+    from .nets import load_models
+
+    return lambda: load_models(segmenter=segmenter, classifier=classifier, device=device)
+
+
+@contextmanager
+def _exit_codes(debug: bool) -> Iterator[None]:
+    """Turn errors into one clear message on stderr and the exit codes 2 (wrong use), 3 (stopped) and 130 (Ctrl-C)."""
+    logger = logging.getLogger("napari_wbc")
+    logger.handlers = [_StderrLog(debug)]
+    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("Stopped. What is finished is kept; the same command continues.", file=sys.stderr)
+        raise typer.Exit(130) from None
+    except WbcError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"Error: {error}", file=sys.stderr)
+        raise typer.Exit(3 if isinstance(error, StorageError | ModelMemoryError) else 2) from None
+
+
+class _StderrLog(logging.Handler):
+    """The log on stderr, one line each; tracebacks only with `--debug`."""
+
+    def __init__(self, debug: bool) -> None:
+        super().__init__()
+        self.debug = debug
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        text = self.format(record) if self.debug else record.getMessage()
+        print(f"{record.levelname.capitalize()}: {text}", file=sys.stderr)

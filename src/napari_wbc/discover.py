@@ -1,0 +1,157 @@
+"""Find the images that a run is to analyse: files, folders with all that is below them, and patterns."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import UsageError
+from .images import IMAGE_SUFFIXES
+
+logger = logging.getLogger(__name__)
+
+LONGEST_NAME = 250
+"""Bytes of the longest file name that can be recorded: file systems take 255, and `.json` is appended."""
+
+
+@dataclass(frozen=True)
+class InputImage:
+    """An image: its path, and its name in the results, which is its path relative to the input root, with `/`."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What was found.
+
+    Parameters
+    ----------
+    root
+        The folder given, or the common parent of all that was given.
+    images
+        In alphabetical order of name, each once.
+    n_other
+        Files that are not images by their suffix; hidden ones are not counted.
+    """
+
+    root: Path
+    images: tuple[InputImage, ...]
+    n_other: int
+
+
+@dataclass
+class _Found:
+    """Paths found so far."""
+
+    images: set[Path] = field(default_factory=set)
+    others: set[Path] = field(default_factory=set)
+
+    def add(self, path: Path) -> None:
+        (self.images if path.suffix.lower() in IMAGE_SUFFIXES else self.others).add(path)
+
+
+def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inputs:
+    """Find the images among the inputs.
+
+    Parameters
+    ----------
+    inputs
+        Files, folders (searched to the bottom) and patterns such as `slides/*/*.png`. Hidden files and folders, `out`, other
+        results folders, and links to a folder that leads to them are not searched.
+    out
+        The folder of the results.
+
+    Raises
+    ------
+    UsageError
+        If an input does not exist, or there is no image.
+    """
+    given = [path for item in ([inputs] if isinstance(inputs, str | Path) else inputs) for path in _expand(item)]
+    if not given:
+        raise UsageError("No input was named. Name image files, folders, or patterns.")
+    root = _common_parent(given)
+    found = _Found()
+    for path in given:
+        if not path.is_dir():
+            found.add(path)
+        elif _same(path, Path(out)):
+            raise UsageError(f"{path} is both input and results folder. Name another folder for the results.")
+        else:
+            for file in _files_below(path, Path(out), (os.path.realpath(path),)):
+                found.add(file)
+    if not found.images:
+        other = f" ({len(found.others)} other files)" if found.others else ""
+        raise UsageError(f"No image found in {', '.join(map(str, given))}{other}. Images end with {' '.join(IMAGE_SUFFIXES)}.")
+    images = tuple(sorted((_named(path, root) for path in found.images), key=lambda image: image.name))
+    return Inputs(root, images, len(found.others))
+
+
+def _expand(item: str | Path) -> list[Path]:
+    """The absolute path of an input, or those that its pattern matches."""
+    path = Path(os.path.abspath(item))
+    if os.path.lexists(path):
+        return [path]
+    if glob.has_magic(str(item)):
+        matches = glob.glob(str(path), recursive=True)
+        if matches:
+            return [Path(match) for match in sorted(matches)]
+        raise UsageError(f"Nothing matches the pattern {item}.")
+    raise UsageError(f"There is no file or folder {item}. Check the path.")
+
+
+def _common_parent(given: list[Path]) -> Path:
+    try:
+        return Path(os.path.commonpath([path if path.is_dir() else path.parent for path in given]))
+    except ValueError:
+        raise UsageError(
+            "The inputs lie on different drives. Run once for each drive, each with its own results folder."
+        ) from None
+
+
+def _files_below(folder: Path, out: Path, above: tuple[str, ...]) -> Iterator[Path]:
+    """The files in a folder and below; `above` are the real paths of the folders on the way, by which loops are known."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        logger.warning("The folder %s cannot be searched and is left out: %s.", folder, error.strerror)
+        return
+    names = {entry.name for entry in entries}
+    if {"run.json", "records"} <= names:
+        logger.info("%s is a results folder and is not searched.", folder)
+        return
+    for entry in entries:
+        path = folder / entry.name
+        if entry.name.startswith("."):
+            continue
+        if not entry.is_dir():
+            yield path
+        elif (real := os.path.realpath(path)) in above:
+            logger.warning("%s is a link to a folder that leads to it, and is not followed.", path)
+        elif not _same(path, out):
+            yield from _files_below(path, out, (*above, real))
+
+
+def _same(folder: Path, out: Path) -> bool:
+    return os.path.realpath(folder) == os.path.realpath(out)
+
+
+def _named(path: Path, root: Path) -> InputImage:
+    """The image with its name in the results.
+
+    Raises
+    ------
+    UsageError
+        If the file name is too long for its record.
+    """
+    name = path.relative_to(root).as_posix()
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise UsageError(
+            f"The file name {name} is longer than {LONGEST_NAME} bytes, too long for its results. Rename the file."
+        )
+    return InputImage(name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"), path)

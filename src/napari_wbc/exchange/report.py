@@ -1,0 +1,100 @@
+"""`report.html`: what a person reads of a results folder first; one file that asks for nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ..config import TYPE_COLOURS, UNCOUNTED_TYPES, USER_TYPE_COLOUR, Settings
+from ..differential import POOLED, TypeCount
+from ..runfile import RunFile
+from ..storage import write_bytes
+from ..summary import Summary
+
+NAME = "report.html"
+
+
+@dataclass(frozen=True)
+class _Slide:
+    """A line of the table of slides."""
+
+    name: str
+    n_done: int
+    n_failed: int
+    n_counted: int
+    rows: Sequence[TypeCount]
+
+
+def write_report(out: Path, run: RunFile, summary: Summary) -> None:
+    """Write `report.html`; errors as in `storage.writing`."""
+    write_bytes(out, out / NAME, render(run, summary).encode())
+
+
+def render(run: RunFile, summary: Summary) -> str:
+    """The report as a text; every name in it is escaped.
+
+    Parameters
+    ----------
+    run
+        How the results were made.
+    summary
+        What the tables say.
+    """
+    environment = Environment(
+        loader=PackageLoader("napari_wbc", "exchange"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"colour": lambda cell_type: TYPE_COLOURS.get(cell_type, USER_TYPE_COLOUR), "number": _number}
+    counted = [row for row in summary.pooled if row.cell_type not in UNCOUNTED_TYPES]
+    done = [image for image in summary.images if image.status == "done"]
+    return environment.get_template("report.html.jinja").render(
+        run=run,
+        settings=_settings(run),
+        summary=summary,
+        n_done=len(done),
+        counted=counted,
+        uncounted=[row for row in summary.pooled if row.cell_type in UNCOUNTED_TYPES],
+        n_counted=sum(row.n for row in counted),
+        n_unreviewed=sum(row.n_unreviewed for row in summary.pooled),
+        slides=_slides(summary),
+        scale_sources=sorted(Counter(image.scale_source or "" for image in done).items()),
+        strange=[image for image in done if image.domain_ok is False],
+    )
+
+
+def _slides(summary: Summary) -> list[_Slide]:
+    """The slides in alphabetical order, those of which no image could be analysed included."""
+    done = Counter(image.slide for image in summary.images if image.status == "done")
+    failed = Counter(image.slide for image in summary.failed)
+    rows: dict[str, list[TypeCount]] = {slide: [] for slide in sorted({*done, *failed})}
+    for row in summary.differential:
+        if row.slide != POOLED:
+            rows[row.slide].append(row)
+    return [
+        _Slide(slide, done[slide], failed[slide], sum(row.n for row in found if row.cell_type not in UNCOUNTED_TYPES), found)
+        for slide, found in rows.items()
+    ]
+
+
+def _settings(run: RunFile) -> list[tuple[str, str]]:
+    """Settings with their units, as texts."""
+    fields = Settings.model_fields
+    units = {
+        name: str(extra.get("unit", "")) for name, field in fields.items() if isinstance(extra := field.json_schema_extra, dict)
+    }
+    return [
+        (name, "not given" if value is None else f"{value} {units.get(name, '')}".strip())
+        for name, value in run.settings.items()
+    ]
+
+
+def _number(value: float | None) -> str:
+    """A percentage with one decimal; a dash where there is none."""
+    return "–" if value is None else f"{value:.1f}"

@@ -1,0 +1,81 @@
+"""Read an input file once, for its hash and its pixels, if it may be read at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .cells import Field
+from .discover import InputImage
+from .errors import ImageError, ImageTooLargeError, UnreadableImageError, UnsupportedImageError
+from .images import decode
+from .record import InputFile
+
+_BYTES_PER_PX = 8
+"""Of four channels of 16 bits: a file of more bytes than the pixel budget explains is not read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """An image as read, or the reason why it cannot be analysed; what is known of its file; the seconds that reading took."""
+
+    name: str
+    field: Field | None
+    error: str = ""
+    source: InputFile = dataclasses.field(default_factory=InputFile)
+    read_s: float = 0.0
+
+
+def load(image: InputImage, max_megapixels: float) -> Loaded:
+    """Read an image file and decode it."""
+    start = time.perf_counter()
+    source, field, error = _known_of(image.path), None, ""
+    try:
+        data = read_whole(image, max_megapixels)
+        source = InputFile(sha256=hashlib.sha256(data).hexdigest(), size=len(data), mtime_ns=source.mtime_ns)
+        field = decode(data, image.name, max_megapixels)
+    except ImageError as refused:
+        error = str(refused).removeprefix(f"{image.name}: ")
+    return Loaded(image.name, field, error, source, time.perf_counter() - start)
+
+
+def read_whole(image: InputImage, max_megapixels: float) -> bytes:
+    """The bytes of an image file; messages name the image as the results do.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If its name cannot be written to the results.
+    ImageTooLargeError
+        If it has more bytes than `max_megapixels` explain.
+    UnreadableImageError
+        If it is missing, not a regular file, or may not be read.
+    """
+    name, path = image.name, image.path
+    if not path.as_posix().endswith(name):
+        raise UnsupportedImageError(f"{name}: the file name is not valid UTF-8. Rename the file.")
+    try:
+        if path.exists() and not path.is_file():
+            raise UnreadableImageError(f"{name}: not a regular file. Copy the image to a file.")
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            if size > _BYTES_PER_PX * 1e6 * max_megapixels:
+                raise ImageTooLargeError(
+                    f"{name}: the file has {size / 1e6:.0f} MB, more than {max_megapixels:g} megapixels explain. "
+                    "Write a tiled TIFF instead, or raise max_megapixels."
+                )
+            return file.read()
+    except OSError as error:
+        raise UnreadableImageError(f"{name}: cannot be read: {error.strerror or error}. Check path and permission.") from None
+
+
+def _known_of(path: Path) -> InputFile:
+    """Size and time of change of a file, where they can be had."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return InputFile()
+    return InputFile(size=stat.st_size, mtime_ns=stat.st_mtime_ns)

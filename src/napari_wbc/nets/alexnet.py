@@ -1,0 +1,64 @@
+"""AlexNet (Krizhevsky et al., 2012) for crops of 227 × 227, in its original form and in torchvision's widths."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+CROP_SIZE_PX = 227
+
+
+def original_features() -> nn.Sequential:
+    """The five convolutions of Caffe's and MATLAB's AlexNet, grouped, with local response normalisation."""
+    return nn.Sequential(
+        nn.Conv2d(3, 96, 11, 4), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2), nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0),
+        nn.Conv2d(96, 256, 5, padding=2, groups=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2), nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0),
+        nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(inplace=True),
+        nn.Conv2d(384, 384, 3, padding=1, groups=2), nn.ReLU(inplace=True),
+        nn.Conv2d(384, 256, 3, padding=1, groups=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),
+    )  # fmt: skip
+
+
+def torchvision_features() -> nn.Sequential:
+    """The five convolutions in the widths of "one weird trick" (Krizhevsky, 2014), as torchvision has them."""
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 11, 4, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),
+        nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),
+        nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(inplace=True),
+        nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(inplace=True),
+        nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),
+    )  # fmt: skip
+
+
+FEATURES = {"original": original_features, "torchvision": torchvision_features}
+
+
+class AlexNet(nn.Module):
+    """Five convolutions and three fully connected layers.
+
+    Parameters
+    ----------
+    form
+        `original` (the paper's network) or `torchvision`.
+    width
+        Width of fc6 and fc7; 4096 in the original.
+    outputs
+        Number of logits.
+    feature_scale
+        The last feature map is multiplied by this, so that fresh layers see values of unit size; a stored constant.
+    """
+
+    def __init__(self, form: str = "original", width: int = 4096, outputs: int = 5, feature_scale: float = 1.0) -> None:
+        super().__init__()
+        self.features = FEATURES[form]()
+        self.feature_scale = feature_scale
+        self.classifier = nn.Sequential(
+            nn.Dropout(), nn.Linear(256 * 6 * 6, width), nn.ReLU(inplace=True),
+            nn.Dropout(), nn.Linear(width, width), nn.ReLU(inplace=True),
+            nn.Linear(width, outputs),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, 227, 227) normalised crops → (N, outputs) logits."""
+        y = self.features(x) * self.feature_scale  # (N, 256, 6, 6)
+        out: Tensor = self.classifier(y.flatten(1))
+        return out

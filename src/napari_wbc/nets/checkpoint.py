@@ -1,0 +1,168 @@
+"""Model files: safetensors whose header carries a card that says what the tensors mean."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..errors import CheckpointError
+from .alexnet import AlexNet
+from .deeplab import DeepLabV3Plus
+
+KEY = "napari_wbc"
+"""Entry of the safetensors header that holds the card as JSON."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeepLab(_Frozen):
+    """DeepLabv3+ on one of `encoders.ENCODERS`."""
+
+    network: Literal["deeplabv3plus"] = "deeplabv3plus"
+    encoder: Literal["mobilenet_v2", "resnet50", "resnet50_stride_on_1x1"]
+
+    def build(self, outputs: int) -> nn.Module:
+        """The network with fresh weights."""
+        return DeepLabV3Plus(self.encoder, outputs)
+
+
+class Alex(_Frozen):
+    """AlexNet; see `alexnet.AlexNet`."""
+
+    network: Literal["alexnet"] = "alexnet"
+    form: Literal["original", "torchvision"] = "original"
+    width: int = Field(4096, ge=1, le=8192)
+    feature_scale: float = 1.0
+
+    def build(self, outputs: int) -> nn.Module:
+        """The network with fresh weights."""
+        return AlexNet(self.form, self.width, outputs, self.feature_scale)
+
+
+class Card(_Frozen):
+    """What a model file says of itself.
+
+    `outputs` names the channels: `wbc`, `core` for a segmenter; the five cell types, and perhaps `other`, for a classifier.
+    Inputs in 0..1 are normalised by `mean` and `std`. A segmenter states its analysis scale (`um_per_px`) and the median
+    diameter of its training cells; a classifier the margin of its crops, the temperature that calibrates its probabilities,
+    and the threshold of `none_of_five_score`.
+    """
+
+    format: Literal[1] = 1
+    name: str
+    task: Literal["segmenter", "classifier"]
+    architecture: Annotated[DeepLab | Alex, Field(discriminator="network")]
+    outputs: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    um_per_px: float | None = Field(None, gt=0)
+    cell_diameter_um: float | None = Field(None, gt=0)
+    crop_size_px: int = Field(227, ge=1)
+    crop_margin: float | None = 0.15
+    temperature: float = Field(1.0, gt=0)
+    none_of_five_threshold: float = 1.0
+    data: tuple[str, ...] = ()
+    split: str = ""
+    recipe: str = ""
+    start_weights: str = ""
+    licences: tuple[str, ...] = ()
+    metrics: dict[str, str] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A model file that was read: its card, the network with its weights in evaluation mode, SHA-256, path."""
+
+    card: Card
+    network: nn.Module
+    sha256: str
+    path: Path
+
+
+def save_checkpoint(path: Path, network: nn.Module, card: Card, dtype: torch.dtype = torch.float16) -> None:
+    """Write a model file; floating tensors are stored as `dtype`."""
+    tensors = {
+        name: (value.to(dtype) if value.is_floating_point() else value).contiguous().cpu()
+        for name, value in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    save_file(tensors, path, metadata={KEY: card.model_dump_json()})
+
+
+def read_card(path: Path) -> Card:
+    """The card of a model file, without its tensors.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, is not safetensors, is damaged, or has no valid card.
+    """
+    if path.suffix.lower() in {".pt", ".pth", ".ckpt", ".pkl"}:
+        raise CheckpointError(
+            f"{path} is a pickle, which can run any code when it is opened; only safetensors are read. "
+            "Load it where you trust it and write it with napari_wbc.nets.checkpoint.save_checkpoint."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+    except FileNotFoundError:
+        raise CheckpointError(f"No model file at {path}. `napari-wbc models` lists the bundled models.") from None
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is not a sound safetensors file: {error}. Copy or download it again.") from None
+    if KEY not in header:
+        raise CheckpointError(f"{path} is a safetensors file without a napari-wbc card; found header keys {sorted(header)}.")
+    try:
+        return Card.model_validate(json.loads(header[KEY]))
+    except (ValidationError, ValueError) as error:
+        raise CheckpointError(f"The card of {path} is not valid: {error}") from None
+
+
+def read_checkpoint(path: Path, task: Literal["segmenter", "classifier"]) -> Checkpoint:
+    """Read a model file and build its network.
+
+    Raises
+    ------
+    CheckpointError
+        As `read_card`; also if the model is for another task, or its tensors do not fit the network that its card names.
+    """
+    card = read_card(path)
+    if card.task != task:
+        raise CheckpointError(f"{path} is a {card.task} ({card.name}); a {task} is expected here.")
+    with torch.device("meta"):
+        network = card.architecture.build(len(card.outputs))
+    wanted = {k: tuple(v.shape) for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    state: dict[str, Tensor] = {}
+    with safe_open(path, framework="pt") as file:
+        found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+        if found != wanted:
+            odd = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k))
+            first = odd[0]
+            raise CheckpointError(
+                f"{path} does not hold the network that its card names ({card.architecture.network}, {len(card.outputs)} outputs): "
+                f"{len(odd)} tensors differ, first {first}: expected {wanted.get(first)}, found {found.get(first)}."
+            )
+        for name in found:
+            tensor = file.get_tensor(name)
+            state[name] = tensor.float() if tensor.is_floating_point() else tensor
+    for name, value in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            state[name] = torch.zeros((), dtype=value.dtype)
+    network.load_state_dict(state, assign=True)
+    return Checkpoint(card, network.eval().requires_grad_(False), file_sha256(path), path)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

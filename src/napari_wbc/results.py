@@ -1,0 +1,205 @@
+"""The results folder: one record and one label image per image; the record is written last and is the commit mark.
+
+The tables are made from the records alone (`collect.py`); `run.json` tells how the records were made (`runfile.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import tifffile
+from pydantic import ValidationError
+
+from .cells import Analysis, CellTable, Domain, Labels, Scale
+from .errors import ResultsError
+from .record import Hashes, ImageRow, InputFile, Origin, Record, Timing, as_stored
+from .storage import place, remove, write_bytes
+
+
+def slide_of(image: str) -> str:
+    """The slide of an image: its parent folder, `.` at the root."""
+    return str(PurePosixPath(image).parent)
+
+
+def write_analysis(
+    out: Path,
+    image: str,
+    analysis: Analysis,
+    source: InputFile,
+    origin: Origin,
+    *,
+    timing: Timing | None = None,
+    edited: bool = False,
+    reviewed_by: str | None = None,
+    reviewed_at: str | None = None,
+) -> Record:
+    """Write the label image, then the record, of an analysed image.
+
+    Parameters
+    ----------
+    out
+        The results folder.
+    image
+        Path relative to the input root, with `/`.
+    source, origin
+        What the analysis was made from.
+    edited
+        A person saved it: batch never overwrites it.
+    reviewed_by, reviewed_at
+        The person who vouches for every cell of the image, and when (ISO 8601, UTC).
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    ResultsError
+        If the name of the image would leave the folder.
+    """
+    labels, scale, domain = encode_labels(analysis), analysis.scale, analysis.domain
+    height, width = analysis.labels.shape
+    row = ImageRow(
+        image=image,
+        slide=slide_of(image),
+        sha256=source.sha256,
+        width=width,
+        height=height,
+        um_per_px=scale.um_per_px,
+        analysis_scale=scale.analysis_scale,
+        scale_source=scale.source,
+        domain_ok=None if domain is None else domain.ok,
+        domain_reason=None if domain is None else domain.reason or None,
+        status="done",
+        n_cells=len(analysis.cells),
+        reviewed_by=reviewed_by or None,
+        reviewed_at=reviewed_at or None,
+    )
+    hashes = Hashes(input=source, labels=hashlib.sha256(labels).hexdigest(), origin=origin)
+    cells = tuple(sorted(map(as_stored, analysis.cells), key=lambda cell: cell.cell_id))
+    write_bytes(out, labels_path(out, image), labels)
+    return _commit(out, Record(row=row, cells=cells, hashes=hashes, edited=edited, timing=timing))
+
+
+def write_failure(out: Path, image: str, error: str, source: InputFile, origin: Origin, timing: Timing | None = None) -> Record:
+    """Write the record of an image that could not be analysed; labels of an earlier analysis are removed."""
+    row = ImageRow(image=image, slide=slide_of(image), sha256=source.sha256, status="failed", error=error)
+    remove(out, labels_path(out, image))
+    return _commit(out, Record(row=row, hashes=Hashes(input=source, labels=None, origin=origin), timing=timing))
+
+
+def _commit(out: Path, record: Record) -> Record:
+    text = json.dumps(record.model_dump(mode="json"), ensure_ascii=False, indent=1, allow_nan=False)
+    write_bytes(out, record_path(out, record.image), f"{text}\n".encode())
+    return record
+
+
+def encode_labels(analysis: Analysis) -> bytes:
+    """The label image as a TIFF file; equal labels and pixel size give equal bytes."""
+    labels, um_per_px = analysis.labels, analysis.scale.um_per_px
+    dtype = np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
+    density = None if um_per_px is None else (1e4 / um_per_px, 1e4 / um_per_px)
+    file = BytesIO()
+    tifffile.imwrite(
+        file,
+        labels.astype(dtype),
+        photometric="minisblack",
+        compression="zlib",
+        metadata=None,
+        software="napari-wbc",
+        resolution=density,
+        resolutionunit="NONE" if density is None else "CENTIMETER",
+    )
+    return file.getvalue()
+
+
+def labels_path(out: Path, image: str) -> Path:
+    """Where the label image is: `labels/<image path>.tif`."""
+    return place(out, "labels", image, ".tif")
+
+
+def record_path(out: Path, image: str) -> Path:
+    """Where the record is: `records/<image path>.json`."""
+    return place(out, "records", image, ".json")
+
+
+def images_in(out: Path) -> list[str]:
+    """The images that have a record, in alphabetical order."""
+    root, found = out / "records", []
+    for folder, _, names in os.walk(root):
+        below = Path(folder).relative_to(root)
+        found += [(below / name).as_posix()[: -len(".json")] for name in names if name.endswith(".json")]
+    return sorted(found)
+
+
+def iter_records(out: Path) -> Iterator[Record]:
+    """The records in alphabetical order of image; errors as in `read_record`."""
+    return (read_record(out, image) for image in images_in(out))
+
+
+def read_record(out: Path, image: str) -> Record:
+    """The record of an image.
+
+    Raises
+    ------
+    ResultsError
+        If it is missing, damaged, of another version, or of another image.
+    """
+    path = record_path(out, image)
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ResultsError(f"{out} has no record of {image}: {path.name} is missing. Analyse the image again.") from None
+    except (OSError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise ResultsError(
+            f"The record {path} cannot be read: {reason}. Restore it, or remove it and analyse again."
+        ) from error
+    if record.image != image:
+        raise ResultsError(f"The record {path} is of the image {record.image}. Put it back to where it belongs.")
+    return record
+
+
+def read_labels(out: Path, image: str, sha256: str | None = None) -> Labels:
+    """The label image of an image, (H, W) int32, read-only.
+
+    Raises
+    ------
+    ResultsError
+        If it is missing or damaged, or its SHA-256 is not `sha256`, where that is given.
+    """
+    path = labels_path(out, image)
+    try:
+        data = path.read_bytes()
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+            raise ResultsError(f"{path} is not the label image that its record names. Restore it, or analyse the image again.")
+        labels = tifffile.imread(BytesIO(data)).astype(np.int32)
+    except (OSError, ValueError, tifffile.TiffFileError) as error:
+        if isinstance(error, ResultsError):
+            raise
+        raise ResultsError(
+            f"The label image {path} cannot be read: {error}. Restore it, or analyse the image again."
+        ) from error
+    labels.flags.writeable = False
+    return np.asarray(labels)
+
+
+def read_analysis(out: Path, image: str) -> Analysis:
+    """The analysis of an image, exactly as it was written.
+
+    Raises
+    ------
+    ResultsError
+        If the image failed, or its record or label image is missing, damaged, or not of the other.
+    """
+    record = read_record(out, image)
+    row = record.row
+    if row.status == "failed" or row.analysis_scale is None or row.scale_source is None:
+        raise ResultsError(f"{image} was not analysed: {row.error or 'its record is incomplete'}.")
+    labels = read_labels(out, image, record.hashes.labels)
+    domain = None if row.domain_ok is None else Domain(row.domain_ok, row.domain_reason or "")
+    return Analysis(labels, CellTable(record.cells), Scale(row.um_per_px, row.analysis_scale, row.scale_source), domain)

@@ -1,0 +1,140 @@
+"""`run.json`: how the results of a folder were made."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from . import __version__
+from .config import Settings
+from .errors import ResultsError, UsageError
+from .storage import write_bytes
+
+NAME = "run.json"
+
+
+class Model(BaseModel):
+    """A model: its name, and the SHA-256 of what its numbers depend on."""
+
+    name: str
+    identity: str
+
+
+class Counts(BaseModel):
+    """Images of a run.
+
+    `done` and `failed` were worked on in this run, `skipped` were left as they were; of the former, `stale` had changed since
+    they were last analysed, and `retried` had failed before.
+    """
+
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    stale: int = 0
+    retried: int = 0
+
+
+class RunFile(BaseModel):
+    """The content of `run.json`; `finished_at` is None while the run lasts and after it was stopped.
+
+    `kept` are images that a person has worked on although their file, the models or the settings have changed since: they were
+    left as they are. `other_files` is the number of files of the input that are not images.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int = 1
+    version: str
+    settings: dict[str, Any]
+    segmenter: Model
+    classifier: Model
+    input_root: str
+    device: str
+    host: str
+    workers: int = 1
+    started_at: str
+    finished_at: str | None = None
+    counts: Counts = Counts()
+    kept: tuple[str, ...] = ()
+    other_files: int = 0
+
+
+def now() -> str:
+    """The time, ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def begin(root: str, settings: Settings, segmenter: Model, classifier: Model, device: str, other_files: int) -> RunFile:
+    """`run.json` of a run that begins now, on this machine."""
+    return RunFile(
+        version=__version__,
+        settings=settings.model_dump(),
+        segmenter=segmenter,
+        classifier=classifier,
+        input_root=root,
+        device=device,
+        host=platform.node(),
+        started_at=now(),
+        other_files=other_files,
+    )
+
+
+def write_run(out: Path, run: RunFile) -> None:
+    """Write `run.json`; errors as in `storage.writing`."""
+    write_bytes(out, out / NAME, f"{run.model_dump_json(indent=1)}\n".encode())
+
+
+def read_run(out: Path) -> RunFile:
+    """Read `run.json`.
+
+    Raises
+    ------
+    ResultsError
+        If it is missing or damaged.
+    """
+    try:
+        return RunFile.model_validate_json((out / NAME).read_bytes())
+    except FileNotFoundError:
+        raise ResultsError(f"{out} is not a results folder: it has no {NAME}. Name the folder that `run` wrote.") from None
+    except (OSError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise ResultsError(f"{out / NAME} cannot be read: {reason}. Restore it, or choose another folder.") from error
+
+
+def relative_root(root: Path, out: Path) -> str:
+    """The input root as `run.json` names it: relative to the results folder where possible, with `/`."""
+    try:
+        return Path(os.path.relpath(os.path.realpath(root), os.path.realpath(out))).as_posix()
+    except ValueError:  # another drive
+        return root.absolute().as_posix()
+
+
+def input_root(out: Path, run: RunFile) -> Path:
+    """The folder where the images are; it may have moved since."""
+    return Path(os.path.normpath(Path(os.path.realpath(out)) / run.input_root))
+
+
+def check_out(out: Path, root: Path) -> None:
+    """Whether results of the images in `root` may go to `out`: a new or empty folder, or that of an earlier run on `root`.
+
+    Raises
+    ------
+    UsageError
+        If not; the message says why.
+    ResultsError
+        If the folder's `run.json` is damaged.
+    """
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file. Name a new folder for the results.")
+    if not out.exists() or not any(not path.name.startswith(".") for path in out.iterdir()):
+        return
+    if not (out / NAME).exists():
+        raise UsageError(f"{out} is not empty and has no {NAME}, so it is no results folder. Name an empty one.")
+    earlier = input_root(out, read_run(out))
+    if earlier.is_dir() and not (root.is_dir() and os.path.samefile(earlier, root)):
+        raise UsageError(f"{out} holds results of {earlier}, not of {root}. Name another folder.")

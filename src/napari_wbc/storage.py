@@ -1,0 +1,112 @@
+"""Write files whole or not at all, never through a link, and say in plain words why one cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import ResultsError, StorageError
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full. Free some space",
+    errno.EDQUOT: "the disk quota is used up. Free some space",
+    errno.EACCES: "permission is missing. Allow writing there",
+    errno.EPERM: "permission is missing. Allow writing there",
+    errno.EROFS: "the drive is read-only. Choose another folder, or allow writing",
+}
+
+
+def place(out: Path, folder: str, image: str, suffix: str) -> Path:
+    """The path `out/folder/image + suffix` of what is kept for an image.
+
+    Raises
+    ------
+    ResultsError
+        If the name of the image would leave the folder: it is absolute, or has empty, `.` or `..` parts.
+    """
+    parts = image.split("/")
+    if {"", ".", ".."} & set(parts) or "\0" in image or (os.name == "nt" and set(image) & set('\\:<>"|?*')):
+        raise ResultsError(f"The image name {image!r} is not a path below the input root. Rename the file, or mend the record.")
+    return out.joinpath(folder, *parts[:-1], parts[-1] + suffix)
+
+
+def write_bytes(out: Path, path: Path, data: bytes) -> None:
+    """Write a file below `out`; errors as in `writing`."""
+    with writing(out, path) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing(out: Path, path: Path) -> Iterator[BinaryIO]:
+    """A new file beside `path`, which takes its place when the block ends well and is removed when it does not.
+
+    The bytes are on the disk before the name changes, so a reader finds the old file or the new one, even after a power cut.
+
+    Parameters
+    ----------
+    out
+        Folder whose sub-folders are made where missing; none of them may be a link.
+    path
+        File below `out`.
+
+    Raises
+    ------
+    StorageError
+        If a folder or the file cannot be written.
+    """
+    with _explained(path):
+        _make_folders(out, path.parent)
+        temporary = path.parent / f".tmp-{secrets.token_hex(8)}"
+        try:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:  # no longer there, where all went well
+            temporary.unlink(missing_ok=True)
+
+
+def remove(out: Path, path: Path) -> None:
+    """Remove a file below `out`, if it is there.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be removed, or a folder on the way is a link.
+    """
+    with _explained(path):
+        _refuse_links(out, path.parent)
+        path.unlink(missing_ok=True)
+
+
+def _make_folders(out: Path, folder: Path) -> None:
+    """Make `out`, and below it every missing folder down to `folder`."""
+    _refuse_links(out, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _refuse_links(out: Path, folder: Path) -> None:
+    """Raise an error if a folder below `out`, down to `folder`, is a link."""
+    for here in (folder, *folder.parents):
+        if here == out:
+            return
+        if here.is_symlink():
+            raise StorageError(f"{here} is a link; results are never written through links. Remove it, then run again.")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn an `OSError` into a `StorageError` that says what to do."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        reason = _ADVICE.get(error.errno or 0, f"{error.strerror or error}. See to the drive")
+        raise StorageError(f"Cannot write {path}: {reason}, then run again: what is finished is kept.") from error

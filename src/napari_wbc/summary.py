@@ -1,0 +1,78 @@
+"""The tables of a results folder, made from its records alone: `images.csv`, `cells.csv`, `differential.csv`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import cells, tables
+from .config import UNIDENTIFIED
+from .differential import COLUMNS, POOLED, TypeCount, differential
+from .record import ImageRow, Record
+from .results import iter_records
+from .storage import writing
+
+IMAGE_COLUMNS: tuple[str, ...] = tuple(ImageRow.model_fields)
+"""Columns of `images.csv`, in order."""
+
+CELL_COLUMNS: tuple[str, ...] = ("image", *cells.COLUMNS)
+"""Columns of `cells.csv`, in order."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the tables say: the lines of `images.csv` and of `differential.csv`, and the number of cells."""
+
+    images: tuple[ImageRow, ...]
+    differential: tuple[TypeCount, ...]
+    n_cells: int
+
+    @property
+    def failed(self) -> tuple[ImageRow, ...]:
+        """The images that could not be analysed."""
+        return tuple(image for image in self.images if image.status == "failed")
+
+    @property
+    def pooled(self) -> tuple[TypeCount, ...]:
+        """The rows of the differential in which all slides are pooled."""
+        return tuple(row for row in self.differential if row.slide == POOLED)
+
+
+def make_tables(out: Path) -> Summary:
+    """Write the three tables, sorted by image; equal records give equal bytes.
+
+    Raises
+    ------
+    ResultsError
+        If a record is damaged; the tables stay as they were.
+    StorageError
+        If a table cannot be written.
+    """
+    images: list[ImageRow] = []
+    counts: Counter[tuple[str, str, bool]] = Counter()
+    with ExitStack() as stack:
+        names = ("images.csv", "cells.csv", "differential.csv")
+        image_file, cell_file, differential_file = (stack.enter_context(writing(out, out / name)) for name in names)
+        image_file.write(tables.header(IMAGE_COLUMNS))
+        cell_file.write(tables.header(CELL_COLUMNS))
+        for record in iter_records(out):
+            image_file.write(tables.row(IMAGE_COLUMNS, record.row.model_dump()))
+            cell_file.writelines(tables.row(CELL_COLUMNS, {"image": record.image} | cell.as_row()) for cell in record.cells)
+            counts.update(_countable(record))
+            images.append(record.row)
+        shares = differential(counts, {image.slide for image in images if image.status == "done"})
+        differential_file.write(tables.header(COLUMNS))
+        differential_file.writelines(tables.row(COLUMNS, dataclasses.asdict(share)) for share in shares)
+    return Summary(tuple(images), tuple(shares), counts.total())
+
+
+def _countable(record: Record) -> list[tuple[str, str, bool]]:
+    """Slide, cell type, and whether a person has looked at it, of every cell of an image."""
+    slide, vouched = record.row.slide, record.row.reviewed_by is not None
+    return [
+        (slide, cell.cell_type or UNIDENTIFIED, vouched or cell.reviewed_by is not None or cell.type_source == "human")
+        for cell in record.cells
+    ]

@@ -1,0 +1,108 @@
+"""What the command line shows: the progress bar, and the results in words."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import timedelta
+from pathlib import Path
+
+from rich import progress as bars
+from rich.console import Console
+from rich.table import Table
+
+from .batch import Progress, RunSummary
+from .evaluation import Evaluation
+from .summary import Summary
+
+RESEARCH_USE = "Research use only: these are suggestions of a program, for a person to verify."
+
+MOST = 20
+"""Images listed on the terminal; all of them are in the tables."""
+
+
+def follow(steps: Generator[Progress, None, RunSummary]) -> RunSummary:
+    """Run to the end, with a progress bar on stderr."""
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TextColumn("{task.fields[state]}"))
+    skipped = 0
+    with bars.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("loading models", total=None, state="")
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                summary: RunSummary = end.value
+                return summary
+            skipped += step.status == "skipped"
+            done, total = step.done - skipped, step.total - skipped
+            state = _pace(done, total, bar.tasks[0].elapsed or 0.0)
+            bar.update(task, description="images", total=total, completed=done, state=state)
+            if step.status == "failed":
+                console.print(f"Failed: {step.image}: {step.error}", soft_wrap=True)
+
+
+def _pace(done: int, total: int, elapsed_s: float) -> str:
+    """Images done, their rate, and the time that is left at that rate."""
+    if not done or not elapsed_s:
+        return f"{done}/{total}"
+    left = timedelta(seconds=round((total - done) * elapsed_s / done))
+    return f"{done}/{total}, {done / elapsed_s:.2f} images/s, {left} left"
+
+
+def run_text(summary: RunSummary) -> str:
+    """What a run did, and what its folder holds now."""
+    counts, kept = summary.run.counts, summary.run.kept
+    lines = [
+        f"This run: {counts.done} done, {counts.failed} failed, {counts.skipped} left as they were, on {summary.run.device}."
+    ]
+    if counts.stale or counts.retried:
+        lines.append(f"Among them {counts.stale} changed since they were last analysed, {counts.retried} tried again.")
+    if kept:
+        lines.append("Changed since, but kept, because a person has worked on them:")
+        lines += _first(kept)
+    return "\n".join([*lines, folder_text(summary.summary, summary.out)])
+
+
+def folder_text(summary: Summary, out: Path) -> str:
+    """Cells by type, images that failed, where the results are."""
+    n_failed = len(summary.failed)
+    lines = [
+        _differential(summary),
+        f"{len(summary.images) - n_failed} images done, {n_failed} failed, {summary.n_cells} cells.",
+        *_first([f"{image.image}: {image.error}" for image in summary.failed]),
+        f"Results: {out.absolute()}",
+        f"Report:  {out.absolute() / 'report.html'}",
+        RESEARCH_USE,
+    ]
+    return "\n".join(lines)
+
+
+def truth_text(evaluation: Evaluation) -> str:
+    """Results against a known truth, in two sentences."""
+    objects, naming = evaluation.objects, evaluation.naming
+    false = objects.precision_50.n - objects.precision_50.k
+    text = f"\nAgainst what was drawn: {objects.recall_50.k}/{objects.recall_50.n} cells found, {false} false."
+    if naming is None:
+        return text
+    return f"{text}\nOf the cells found, {naming.accuracy.k}/{naming.accuracy.n} got the name that they were drawn as."
+
+
+def _differential(summary: Summary) -> str:
+    """The pooled differential as a table."""
+    table = Table(title="White blood cells, all slides pooled", title_justify="left")
+    table.add_column("cell type")
+    for name in ("n", "%", "95 % interval"):
+        table.add_column(name, justify="right")
+    for row in summary.pooled:
+        percent = "" if row.percent is None else f"{row.percent:.1f}"
+        table.add_row(row.cell_type, str(row.n), percent, percent and f"{row.ci_low:.1f} - {row.ci_high:.1f}")
+    console = Console(markup=False, highlight=False, emoji=False)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get().rstrip("\n")
+
+
+def _first(texts: tuple[str, ...] | list[str]) -> list[str]:
+    """The first lines, and how many there are more."""
+    more = [f"  and {len(texts) - MOST} more: see images.csv"] if len(texts) > MOST else []
+    return [f"  {text}" for text in texts[:MOST]] + more

@@ -1,0 +1,1 @@
+"""Training: from corrected images to new weights. Needs torch; nothing else of the package imports it."""

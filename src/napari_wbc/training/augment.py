@@ -1,0 +1,98 @@
+"""Random changes of geometry, stain, colour and focus that another laboratory might make."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+# Haematoxylin, eosin and DAB in optical density (Ruifrok and Johnston, 2001), rows of unit length, as in scikit-image.
+RGB_FROM_HED = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
+HED_FROM_RGB = torch.linalg.inv(RGB_FROM_HED)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation by channel of an input in 0..1; called on (N, 3, H, W) it gives (x - mean) / std."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return (images - torch.tensor(self.mean)[:, None, None]) / torch.tensor(self.std)[:, None, None]
+
+
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+MINUS_ONE_TO_ONE = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
+    return torch.rand(shape, generator=generator) * (high - low) + low
+
+
+def random_affine(
+    size_px: int, shape: tuple[int, int], centre: tuple[float, float], scale: float, generator: torch.Generator
+) -> Tensor:
+    """A sampling grid (1, size_px, size_px, 2): a window round `centre` (y, x), turned by any angle, mirrored, magnified by `scale`."""
+    angle = float(_uniform((), 0, 2 * math.pi, generator))
+    mirror = 1.0 if torch.rand((), generator=generator) < 0.5 else -1.0
+    stretch = math.exp(float(_uniform((), -0.1, 0.1, generator)))
+    offsets = (torch.arange(size_px) - (size_px - 1) / 2) / scale
+    v, u = torch.meshgrid(offsets * stretch, offsets / stretch * mirror, indexing="ij")
+    y = centre[0] + math.cos(angle) * v + math.sin(angle) * u
+    x = centre[1] - math.sin(angle) * v + math.cos(angle) * u
+    height, width = shape
+    return torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)[None]
+
+
+def stain_and_colour(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Other stains and cameras.
+
+    Haematoxylin, eosin and the rest are each multiplied and shifted (Tellez et al., 2018); then the white point, gamma and
+    brightness of each channel, the mixing of channels, and contrast.
+
+    Parameters
+    ----------
+    images
+        (N, 3, H, W) float32 in 0..1.
+    strength
+        1 is the default recipe's; 0 changes nothing.
+    """
+    return torch.stack([_another_stain(image, strength, generator) for image in images])
+
+
+def _another_stain(image: Tensor, s: float, generator: torch.Generator) -> Tensor:
+    """`stain_and_colour` of one image (3, H, W); one by one they stay in the processor's cache."""
+    amount = _uniform((3,), 1 - 0.35 * s, 1 + 0.35 * s, generator)
+    shift = _uniform((3,), -0.05 * s, 0.05 * s, generator)
+    restain = RGB_FROM_HED.T @ torch.diag(amount) @ HED_FROM_RGB.T
+    mix = torch.eye(3) + _uniform((3, 3), -0.1 * s, 0.1 * s, generator)
+    mix = mix / mix.sum(dim=1, keepdim=True)
+    gamma = torch.exp(_uniform((3, 1), -0.45 * s, 0.45 * s, generator))
+    white = _uniform((3, 1), 1 - 0.3 * s, 1 + 0.08 * s, generator)
+    gain = torch.exp(_uniform((), -0.3 * s, 0.2 * s, generator))
+    contrast = torch.exp(_uniform((), -0.3 * s, 0.3 * s, generator))
+    log_light = image.flatten(1).clamp(min=1 / 255).log_()  # (3, H W): minus the optical density
+    light = torch.addmm(-(RGB_FROM_HED.T @ shift)[:, None], restain, log_light).exp_().clamp_(0, 1)
+    light = (mix @ light).clamp_(1e-3, 1).log_().mul_(gamma).exp_().mul_(white)
+    mean = light.mean(dim=1, keepdim=True)
+    return light.sub_(mean).mul_(contrast).add_(mean).mul_(gain).clamp_(0, 1).view_as(image)
+
+
+def blur_and_noise(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Half of the images out of focus by a Gaussian of up to 1.5 px, and sensor noise of up to 4 %; (N, 3, H, W) in 0..1."""
+    out = []
+    for image in images:
+        if torch.rand((), generator=generator) < 0.5:
+            sigma = float(_uniform((), 0.3, 1.5, generator))
+            x = torch.arange(-4.0, 5.0)
+            kernel = torch.exp(-0.5 * (x / sigma) ** 2)
+            kernel = (kernel / kernel.sum()).expand(3, 1, 1, 9)
+            padded = F.pad(image[None], (4, 4, 4, 4), mode="reflect")
+            image = F.conv2d(F.conv2d(padded, kernel, groups=3), kernel.transpose(2, 3), groups=3)[0]
+        level = float(_uniform((), 0, 0.04, generator)) if torch.rand((), generator=generator) < 0.5 else 0.0
+        out.append(image + level * torch.randn(image.shape, generator=generator))
+    return torch.stack(out).clamp(0, 1)

@@ -1,0 +1,192 @@
+"""Model files say what they are; wrong and damaged ones are refused with what was found and expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from napari_wbc.config import CELL_TYPES
+from napari_wbc.errors import CheckpointError, DeviceError
+from napari_wbc.nets import load_models, model_path
+from napari_wbc.nets.checkpoint import KEY, Alex, Card, DeepLab, read_card, read_checkpoint, save_checkpoint
+from napari_wbc.nets.classifier import TorchClassifier
+from napari_wbc.nets.device import resolve_device
+from napari_wbc.nets.segmenter import TorchSegmenter
+
+UNIT = (0.5, 0.5, 0.5)
+SEGMENTER = Card(
+    name="tiny", task="segmenter", architecture=DeepLab(encoder="mobilenet_v2"), outputs=("wbc", "core"), mean=UNIT, std=UNIT,
+    um_per_px=0.2, cell_diameter_um=14.0,
+)  # fmt: skip
+CLASSIFIER = Card(
+    name="tiny",
+    task="classifier",
+    architecture=Alex(width=4),
+    outputs=(*CELL_TYPES, "other"),
+    mean=UNIT,
+    std=UNIT,
+    temperature=2.0,
+)
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("models") / "segmenter.safetensors"
+    save_checkpoint(path, SEGMENTER.architecture.build(2), SEGMENTER)
+    return path
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("models") / "classifier.safetensors"
+    save_checkpoint(path, CLASSIFIER.architecture.build(6), CLASSIFIER)
+    return path
+
+
+def test_round_trip_keeps_card_and_halved_weights(segmenter: Path) -> None:
+    read = read_checkpoint(segmenter, "segmenter")
+    assert read.card == SEGMENTER == read_card(segmenter)
+    stored = load_file(segmenter)
+    for name, value in read.network.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            assert stored[name].dtype == torch.float16
+            assert value.dtype == torch.float32
+            torch.testing.assert_close(value, stored[name].float(), rtol=0, atol=0)
+    assert not read.network.training
+
+
+def rewrite(change: Callable[[dict[str, torch.Tensor], dict[str, str]], None]) -> Callable[[Path, Path], None]:
+    def apply(source: Path, target: Path) -> None:
+        tensors, header = load_file(source), {KEY: read_card(source).model_dump_json()}
+        change(tensors, header)
+        save_file(tensors, target, metadata=header)
+
+    return apply
+
+
+def cut(source: Path, target: Path) -> None:
+    target.write_bytes(source.read_bytes()[:-100])
+
+
+def no_card(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
+    header.clear()
+    header["format"] = "pt"
+
+
+def odd_card(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
+    header[KEY] = header[KEY].replace('"mobilenet_v2"', '"vgg"')
+
+
+def lost_tensor(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
+    del tensors["head.bias"]
+
+
+def wrong_shape(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
+    tensors["head.bias"] = torch.zeros(7)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (cut, "not a sound safetensors file"),
+        (rewrite(no_card), "without a napari-wbc card"),
+        (rewrite(odd_card), "card of .* is not valid"),
+        (rewrite(lost_tensor), r"1 tensors differ, first head.bias: expected \(2,\), found None"),
+        (rewrite(wrong_shape), r"first head.bias: expected \(2,\), found \(7,\)"),
+        (lambda source, target: target.write_bytes(b"\x89PNG not a model"), "not a sound safetensors file"),
+        (lambda source, target: None, "No model file"),
+    ],
+)
+def test_wrong_and_damaged_files_are_refused(
+    segmenter: Path, tmp_path: Path, damage: Callable[[Path, Path], None], says: str
+) -> None:
+    target = tmp_path / "model.safetensors"
+    damage(segmenter, target)
+    with pytest.raises(CheckpointError, match=says):
+        read_checkpoint(target, "segmenter")
+
+
+def test_pickles_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    torch.save({}, path)
+    with pytest.raises(CheckpointError, match="pickle"):
+        read_card(path)
+
+
+def test_a_model_for_the_other_task_is_refused(segmenter: Path, classifier: Path) -> None:
+    with pytest.raises(CheckpointError, match="is a classifier .* segmenter is expected"):
+        load_models(classifier, classifier, "cpu")
+    with pytest.raises(CheckpointError, match="is a segmenter .* classifier is expected"):
+        load_models(segmenter, segmenter, "cpu")
+
+
+def test_unknown_names_list_the_bundled_models() -> None:
+    with pytest.raises(CheckpointError, match=r"no segmenter 'resnet999'.*bundled"):
+        model_path("resnet999", "segmenter")
+    with pytest.raises(CheckpointError):
+        model_path("../__init__", "segmenter")
+
+
+def test_segmenter_gives_probabilities_of_the_size_of_its_images(segmenter: Path) -> None:
+    network = TorchSegmenter(segmenter, "cpu")
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (40, 50, 3), dtype=np.uint8), rng.integers(0, 256, (33, 20, 3), dtype=np.uint8)]
+    together = network(images)
+    assert [p.shape for p in together] == [(2, 40, 50), (2, 33, 20)]
+    assert all(p.dtype == np.float32 and p.min() >= 0 and p.max() <= 1 for p in together)
+    np.testing.assert_array_equal(together[1], network(images[1:])[0])
+    assert network.device == "cpu"
+    assert network.identity.endswith("+float32+torch-cpu")
+
+
+def test_classifier_numbers_do_not_depend_on_neighbours(classifier: Path) -> None:
+    network = TorchClassifier(classifier, "cpu")
+    rng = np.random.default_rng(0)
+    crops = list(rng.integers(0, 256, (11, 227, 227, 3), dtype=np.uint8))
+    five, none = network(crops)
+    assert five.shape == (11, 5)
+    assert none.shape == (11,)
+    np.testing.assert_allclose(five.sum(axis=1), 1, atol=1e-6)
+    for i in (0, 5, 10):
+        alone, alone_none = network(crops[i : i + 1])
+        np.testing.assert_array_equal(alone[0], five[i])
+        np.testing.assert_array_equal(alone_none[0], none[i])
+    assert network([])[0].shape == (0, 5)
+
+
+def test_temperature_and_other_by_hand(classifier: Path) -> None:
+    """Temperature 2 halves the logits; the five are normalised among themselves, `other` against all six."""
+    network = TorchClassifier(classifier, "cpu")
+    crop = np.full((227, 227, 3), 90, np.uint8)
+    x = torch.full((1, 3, 227, 227), (90 / 255 - 0.5) / 0.5)
+    logits = read_checkpoint(classifier, "classifier").network(x)[0].detach().numpy() / 2
+    e = np.exp(logits)
+    five, none = network([crop])
+    np.testing.assert_allclose(five[0], e[:5] / e[:5].sum(), rtol=1e-4)
+    assert none[0] == pytest.approx(e[5] / e.sum(), rel=1e-4)
+
+
+def test_devices_that_are_not_there_are_errors() -> None:
+    assert resolve_device("cpu") == torch.device("cpu")
+    with pytest.raises(DeviceError, match="Unknown device 'tpu'"):
+        resolve_device("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(DeviceError, match="cuda.* is not available.*cpu"):
+            resolve_device("cuda")
+        assert resolve_device("auto").type in {"cpu", "mps"}
+
+
+def test_the_nets_import_no_torchvision() -> None:
+    """torchvision costs two seconds of every start."""
+    import subprocess
+    import sys
+
+    code = "import sys, napari_wbc.nets; sys.exit('torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

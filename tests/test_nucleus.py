@@ -1,0 +1,66 @@
+"""The nucleus is the darker of two parts of a cell; a cell of one part is all nucleus."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from napari_wbc.nucleus import nucleus
+
+YY, XX = np.mgrid[:61, :61]
+CELL = np.hypot(YY - 30, XX - 30) <= 28
+INNER = np.hypot(YY - 32, XX - 27) <= 15
+
+
+def painted(inner: np.ndarray, dark: int = 60, pale: int = 150, outside: int = 220) -> np.ndarray:
+    pixels = np.full((61, 61, 3), outside, dtype=np.uint8)
+    pixels[CELL] = pale
+    pixels[inner] = dark
+    return pixels
+
+
+def disagreement(found: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.count_nonzero(found ^ expected) / np.count_nonzero(expected))
+
+
+def test_a_dark_disc_in_a_pale_cell_is_its_nucleus() -> None:
+    assert disagreement(nucleus(painted(INNER), CELL), INNER) < 0.05
+
+
+def test_lobes_are_found_apart() -> None:
+    lobes = (np.hypot(YY - 20, XX - 25) <= 8) | (np.hypot(YY - 40, XX - 38) <= 8)
+    assert disagreement(nucleus(painted(lobes), CELL), lobes) < 0.05
+
+
+def test_noise_does_not_matter() -> None:
+    noise = np.random.default_rng(0).normal(0, 8, (61, 61, 1))
+    noisy = np.clip(painted(INNER) + noise, 0, 255).astype(np.uint8)
+    assert disagreement(nucleus(noisy, CELL), INNER) < 0.05
+
+
+@pytest.mark.parametrize("outside", [0, 255])
+def test_what_surrounds_the_cell_does_not_matter(outside: int) -> None:
+    assert_array_equal(nucleus(painted(INNER, outside=outside), CELL), nucleus(painted(INNER), CELL))
+    assert not nucleus(painted(INNER, outside=outside), CELL)[~CELL].any()
+
+
+@pytest.mark.parametrize(("contrast", "all_nucleus"), [(0, True), (8, True), (30, False)])
+def test_a_cell_without_contrast_is_all_nucleus(contrast: int, all_nucleus: bool) -> None:
+    found = nucleus(painted(INNER, dark=100, pale=100 + contrast), CELL)
+    assert bool((found == CELL).all()) is all_nucleus
+
+
+def test_the_green_channel_decides() -> None:
+    pixels = painted(INNER, dark=100, pale=100)
+    pixels[INNER, 0] = 0
+    assert_array_equal(nucleus(pixels, CELL), CELL)
+    pixels[INNER, 1] = 0
+    assert disagreement(nucleus(pixels, CELL), INNER) < 0.05
+
+
+def test_a_cell_of_no_pixel_or_one() -> None:
+    dot = np.zeros((61, 61), dtype=bool)
+    assert not nucleus(painted(INNER), dot).any()
+    dot[5, 5] = True
+    assert_array_equal(nucleus(painted(INNER), dot), dot)
