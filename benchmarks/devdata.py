@@ -74,3 +74,12 @@ def pbc(split: str | None = None) -> Iterator[Real]:
             yield Real(
                 row["image"], read_rgb(ROOT / "pbc" / row["image"]), row["split"], _boxes(row["bbox_xyxy"]), row["cell_type"]
             )
+
+
+def zheng() -> Iterator[Real]:
+    """Images of one cell from two laboratories that no model was trained on: for evaluation only. Split = data set."""
+    for row in rows("zheng"):
+        mask = read_rgb(ROOT / "zheng" / row["mask"])[..., 0]
+        labels = (mask > 63).astype(np.int32)
+        name = row["image"]
+        yield Real(name, read_rgb(ROOT / "zheng" / name), name.split("/")[0], [], row["cell_type_unverified"], labels)

@@ -12,13 +12,12 @@ import sys
 from pathlib import Path
 
 import cv2
+import devdata
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from napari_wbc.cells import Box, RgbImage
-
-import devdata
 
 PER_TYPE = {
     "basophil": 180,
@@ -72,7 +71,7 @@ def main(work: Path) -> None:
         wanted[real.cell_type] -= 1
         masks[real.name] = mask.astype(np.uint8)
     work.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(work / "pbc_masks.npz", **masks)
+    np.savez_compressed(work / "pbc_masks.npz", allow_pickle=False, **masks)
     print(f"{len(masks)} masks kept, {tried} boxes tried")
 
 

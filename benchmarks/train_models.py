@@ -10,8 +10,10 @@ Checkpoints after every epoch in WORK; the same command continues a training tha
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
+import devdata
 import numpy as np
 import torch
 
@@ -20,26 +22,29 @@ from napari_wbc.crop import crop
 from napari_wbc.nets.alexnet import AlexNet
 from napari_wbc.nets.deeplab import DeepLabV3Plus
 from napari_wbc.nets.start import load_start, read_npz
-from napari_wbc.training.data import Sample, cut_patches, make_sample
-from napari_wbc.training.loop import Plan, Task, fit
 from napari_wbc.training.augment import IMAGENET, MINUS_ONE_TO_ONE
 from napari_wbc.training.classification import ClassifierTask, NamedCell
+from napari_wbc.training.data import Sample, cut_patches, make_sample
+from napari_wbc.training.loop import Plan, Task, fit
 from napari_wbc.training.segmentation import SegmenterTask
-
-import devdata
 
 ANALYSIS_UM_PER_PX = 0.19
 
 
+def field_sample(real: devdata.Real) -> Sample:
+    """A bccd field at the analysis scale."""
+    assert real.labels is not None
+    return make_sample(real.pixels, real.labels, devdata.UM_PER_PX["bccd"] / ANALYSIS_UM_PER_PX, "bccd")
+
+
 def segmenter_samples(work: Path) -> tuple[list[Sample], list[Sample]]:
     """Training and validation images at the analysis scale."""
-    scale = {name: um / ANALYSIS_UM_PER_PX for name, um in devdata.UM_PER_PX.items()}
-    train = [make_sample(r.pixels, r.labels, scale["bccd"], "bccd") for r in devdata.bccd("train")]
-    dev = [make_sample(r.pixels, r.labels, scale["bccd"], "bccd") for r in devdata.bccd("dev")]
+    train = [field_sample(r) for r in devdata.bccd("train")]
+    dev = [field_sample(r) for r in devdata.bccd("dev")]
     with np.load(work / "pbc_masks.npz") as masks:
         for i, name in enumerate(masks.files):
-            pixels = devdata.read_rgb(devdata.ROOT / "pbc" / name)
-            sample = make_sample(pixels, masks[name].astype(np.int32), scale["pbc"], "pbc")
+            pixels, scale = devdata.read_rgb(devdata.ROOT / "pbc" / name), devdata.UM_PER_PX["pbc"] / ANALYSIS_UM_PER_PX
+            sample = make_sample(pixels, masks[name].astype(np.int32), scale, "pbc")
             (dev if i % 20 == 0 else train).append(sample)
     return train, dev
 
@@ -54,6 +59,8 @@ def segmenter_task(work: Path, start: Path) -> SegmenterTask:
     return SegmenterTask(model.to(memory_format=torch.channels_last), train, weights, cut_patches(train), dev, MINUS_ONE_TO_ONE)
 
 
+MARGIN = 0.15
+"""Margin of the crops; see `crop.crop`."""
 OUTPUTS = (*CELL_TYPES, "other")
 """Immature granulocytes, erythroblasts and platelets are `other`: none of the five."""
 
@@ -71,19 +78,20 @@ def feature_scale(model: AlexNet, cells: list[NamedCell]) -> float:
     """1 ÷ the standard deviation of the last feature map on a sample of crops."""
     sample = cells[:: max(1, len(cells) // 64)]
     with torch.inference_mode():
-        crops = np.stack([crop(c.image, c.box, 227, 0.15) for c in sample])
+        crops = np.stack([crop(c.image, c.box, 227, MARGIN) for c in sample])
         images = IMAGENET(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255)
         return float(1 / model.features(images).std())
 
 
-def classifier_task(start: Path, width: int = 512) -> ClassifierTask:
+def classifier_task(folder: Path, start: Path, width: int = 512) -> ClassifierTask:
     """AlexNet in its original form, fc6 and fc7 fresh and 512 wide, on the cells of pbc."""
     train, dev = named_cells("train"), named_cells("dev")
     model = AlexNet("original", width, len(OUTPUTS))
     load_start(model.features, read_npz(start))
     model.feature_scale = feature_scale(model, train)
-    print("feature scale", model.feature_scale, flush=True)
-    return ClassifierTask(model.to(memory_format=torch.channels_last), train, dev, len(OUTPUTS), IMAGENET)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "feature_scale.json").write_text(json.dumps(model.feature_scale))
+    return ClassifierTask(model.to(memory_format=torch.channels_last), train, dev, len(OUTPUTS), IMAGENET, margin=MARGIN)
 
 
 def main() -> None:
@@ -97,8 +105,9 @@ def main() -> None:
     parser.add_argument("--name", default="")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    task: Task = segmenter_task(args.work, args.start) if args.what == "segmenter" else classifier_task(args.start)
-    for epoch in fit(task, Plan(args.epochs), args.work / (args.name or args.what)):
+    folder = args.work / (args.name or args.what)
+    task: Task = segmenter_task(args.work, args.start) if args.what == "segmenter" else classifier_task(folder, args.start)
+    for epoch in fit(task, Plan(args.epochs), folder):
         print(epoch, flush=True)
 
 

@@ -34,7 +34,7 @@ _HOME = {
     "Settings": "config",
     "WbcError": "errors",
 }
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

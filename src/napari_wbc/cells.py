@@ -1,7 +1,8 @@
 """The nouns: what flows between the stages. Data in flight is frozen; a correction makes a new object.
 
 Arrays: *image* (H, W, 3) uint8 · *mask* (H, W) bool · *labels* (H, W) int32, 0 background, one positive id per cell ·
-*crop* (S, S, 3) uint8. Coordinates are of the native, upright image, 0-based; boxes are half open; the centre of pixel 0 is 0.0.
+*crop* (S, S, 3) uint8. Coordinates are those of the native, upright image, 0-based; boxes are half open;
+the centre of pixel 0 is 0.0.
 """
 
 from __future__ import annotations

@@ -49,26 +49,26 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     um_per_px: float | None = Field(
-        None, gt=0.005, le=10, json_schema_extra={"unit": "µm/px"},
+        default=None, gt=0.005, le=10, title="Pixel size", json_schema_extra={"unit": "µm/px"},
         description="Pixel size of the images; empty: taken from the file, else estimated from the red cells.",
     )  # fmt: skip
     mask_threshold: float = Field(
-        0.5, ge=0.05, le=0.95, json_schema_extra={"unit": "probability"},
+        default=0.5, ge=0.05, le=0.95, json_schema_extra={"unit": "probability"},
         description="A pixel belongs to a white blood cell from this probability on.",
     )  # fmt: skip
     min_area_px: int = Field(
-        200, ge=0, le=100_000, json_schema_extra={"unit": "analysis px"},
+        default=200, ge=0, le=100_000, title="Smallest cell", json_schema_extra={"unit": "analysis px"},
         description="Area opening: objects smaller than this, at the analysis scale, are removed.",
     )  # fmt: skip
     separate_touching: bool = Field(
-        True, json_schema_extra={"unit": ""}, description="Part cells that touch into one object each."
+        default=True, json_schema_extra={"unit": ""}, description="Part cells that touch into one object each."
     )
     core_threshold: float = Field(
-        0.5, ge=0.05, le=0.95, json_schema_extra={"unit": "probability"},
+        default=0.5, ge=0.05, le=0.95, json_schema_extra={"unit": "probability"},
         description="A pixel belongs to the core of a cell, from which touching cells are parted, from this probability on.",
     )  # fmt: skip
     max_megapixels: float = Field(
-        150, gt=0, le=2000, json_schema_extra={"unit": "megapixel"},
+        default=150, gt=0, le=2000, json_schema_extra={"unit": "megapixel"},
         description="Flat images with more pixels than this are refused; write a tiled TIFF instead.",
     )  # fmt: skip
 

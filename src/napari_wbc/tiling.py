@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def _intervals(side: int, tile_px: int, halo_px: int) -> list[tuple[int, int, in
         return [(0, side, 0, side)]
     count = -(-(side - 2 * halo_px) // (tile_px - 2 * halo_px))
     starts = [round(i * (side - tile_px) / (count - 1)) for i in range(count)]
-    cuts = [0, *((a + tile_px + b) // 2 for a, b in zip(starts, starts[1:], strict=False)), side]
+    cuts = [0, *((a + tile_px + b) // 2 for a, b in pairwise(starts)), side]
     return [(start, start + tile_px, cuts[i], cuts[i + 1]) for i, start in enumerate(starts)]
 
 

@@ -16,14 +16,16 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 from napari.utils.notifications import NotificationSeverity, notification_manager
+from superqt.utils import WorkerBase
 
 from napari_wbc._napari.inputs import read_image
 from napari_wbc._napari.jobs import KeptModels
 from napari_wbc._napari.layers import read_analysis
+from napari_wbc._napari.worker import JobPanel
 from napari_wbc.cells import Probabilities, RgbImage
 from napari_wbc.config import TYPE_COLOURS, Settings
 from napari_wbc.errors import CheckpointError
-from napari_wbc.pipeline import Models, analyse
+from napari_wbc.pipeline import Models, Step, Steps, analyse
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 
 pytestmark = pytest.mark.gui
@@ -263,3 +265,43 @@ def test_a_closed_widget_is_forgotten(viewer: Any, dock: Opener, run: Opener, qt
     qtbot.wait(100)
     gc.collect()
     assert forgotten() is None
+
+
+def test_closing_the_window_ends_the_job(viewer: Any, dock: Opener, qtbot: Any) -> None:
+    big_image(viewer)
+    slow = SlowSegmenter()
+    widget = dock("Analyse image", lambda **_: Models(slow, FakeClassifier()))
+    widget.job.run_button.click()
+    qtbot.waitUntil(lambda: slow.tiles >= 2, timeout=20_000)
+    viewer.close()
+    qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=20_000)
+    assert slow.tiles < 10
+
+
+def test_a_cancelled_job_is_closed_at_its_next_step(qtbot: Any) -> None:
+    panel = JobPanel("Run")
+    qtbot.addWidget(panel)
+    closed, go = threading.Event(), threading.Event()
+
+    def steps() -> Steps[int]:
+        try:
+            for i in range(1000):
+                yield Step("count", i, 1000)
+                assert go.wait(20)
+        finally:
+            closed.set()
+        return 1
+
+    shown: list[int] = []
+
+    def show(result: int) -> str:
+        shown.append(result)
+        return "shown"
+
+    panel.start(steps(), show)
+    qtbot.waitUntil(lambda: panel.progress.format() == "count: %v of %m", timeout=20_000)
+    panel.cancel_button.click()
+    go.set()
+    qtbot.waitUntil(lambda: not panel.running, timeout=20_000)
+    assert closed.is_set()
+    assert shown == []

@@ -121,9 +121,9 @@ def test_pickles_are_refused_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_model_for_the_other_task_is_refused(segmenter: Path, classifier: Path) -> None:
-    with pytest.raises(CheckpointError, match="is a classifier .* segmenter is expected"):
+    with pytest.raises(CheckpointError, match=r"is a classifier .* segmenter is expected"):
         load_models(classifier, classifier, "cpu")
-    with pytest.raises(CheckpointError, match="is a segmenter .* classifier is expected"):
+    with pytest.raises(CheckpointError, match=r"is a segmenter .* classifier is expected"):
         load_models(segmenter, segmenter, "cpu")
 
 
@@ -178,7 +178,7 @@ def test_devices_that_are_not_there_are_errors() -> None:
     with pytest.raises(DeviceError, match="Unknown device 'tpu'"):
         resolve_device("tpu")
     if not torch.cuda.is_available():
-        with pytest.raises(DeviceError, match="cuda.* is not available.*cpu"):
+        with pytest.raises(DeviceError, match=r"cuda.* is not available.*cpu"):
             resolve_device("cuda")
         assert resolve_device("auto").type in {"cpu", "mps"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from skimage.color.colorconv import hed_from_rgb, rgb_from_hed
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from napari_wbc.training.augment import HED_FROM_RGB, IMAGENET, RGB_FROM_HED, blur_and_noise, random_affine, stain_and_colour
 

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QSpinBox,
     QToolButton,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -100,6 +101,33 @@ class ModelForm(QWidget):
         path, _ = QFileDialog.getOpenFileName(self, "Choose a model file", line.text(), "Models (*.safetensors);;All files (*)")
         if path:
             line.setText(path)
+
+
+class Section(QWidget):
+    """A heading that opens and closes what is under it; closed at first.
+
+    superqt's `QCollapsible` fixes the height of its content, and squeezes rows whose label stands above the editor.
+    """
+
+    def __init__(self, title: str, *widgets: QWidget) -> None:
+        super().__init__()
+        self.button = QToolButton()
+        self.button.setText(title)
+        self.button.setCheckable(True)
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.button.toggled.connect(self._open)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.button)
+        self._widgets = widgets
+        for widget in widgets:
+            layout.addWidget(widget)
+        self._open(False)
+
+    def _open(self, opened: bool) -> None:
+        self.button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        for widget in self._widgets:
+            widget.setVisible(opened)
 
 
 def _form_layout(parent: QWidget) -> QFormLayout:

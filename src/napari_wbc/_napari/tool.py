@@ -9,12 +9,11 @@ from napari.layers import Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from ..config import Settings, make_settings
 from ..errors import UsageError, WbcError
 from . import jobs
-from .form import ModelForm, SettingsForm
+from .form import ModelForm, Section, SettingsForm
 from .worker import JobPanel
 
 BASIC = ("um_per_px", "separate_touching")
@@ -57,12 +56,9 @@ class ToolWidget(QScrollArea):
     def add_form(self, *, settings: bool, models: tuple[str, ...]) -> None:
         """The settings, if wanted, and under Advanced the choice of models."""
         self.basic, self.advanced, self.models = SettingsForm(BASIC), SettingsForm(ADVANCED), ModelForm(models)
-        more = QCollapsible("Advanced")
         if settings:
             self._layout.addWidget(self.basic)
-            more.addWidget(self.advanced)
-        more.addWidget(self.models)
-        self._layout.addWidget(more)
+        self._layout.addWidget(Section("Advanced", *([self.advanced] if settings else []), self.models))
 
     def add_panel(self) -> None:
         """The buttons and the status, last."""

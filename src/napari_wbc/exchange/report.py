@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..config import TYPE_COLOURS, UNCOUNTED_TYPES, USER_TYPE_COLOUR, Settings
-from ..differential import POOLED, TypeCount
+from ..differential import TypeCount
 from ..runfile import RunFile
 from ..storage import write_bytes
 from ..summary import Summary
@@ -25,8 +25,9 @@ class _Slide:
     name: str
     n_done: int
     n_failed: int
+    counted: Sequence[TypeCount]
     n_counted: int
-    rows: Sequence[TypeCount]
+    n_uncounted: int
 
 
 def write_report(out: Path, run: RunFile, summary: Summary) -> None:
@@ -73,14 +74,16 @@ def _slides(summary: Summary) -> list[_Slide]:
     """The slides in alphabetical order, those of which no image could be analysed included."""
     done = Counter(image.slide for image in summary.images if image.status == "done")
     failed = Counter(image.slide for image in summary.failed)
-    rows: dict[str, list[TypeCount]] = {slide: [] for slide in sorted({*done, *failed})}
+    rows_of: dict[str, list[TypeCount]] = {}
     for row in summary.differential:
-        if row.slide != POOLED:
-            rows[row.slide].append(row)
-    return [
-        _Slide(slide, done[slide], failed[slide], sum(row.n for row in found if row.cell_type not in UNCOUNTED_TYPES), found)
-        for slide, found in rows.items()
-    ]
+        rows_of.setdefault(row.slide, []).append(row)
+    slides = []
+    for slide in sorted({*done, *failed}):
+        rows = rows_of.get(slide, [])
+        counted = [row for row in rows if row.cell_type not in UNCOUNTED_TYPES]
+        n_counted = sum(row.n for row in counted)
+        slides.append(_Slide(slide, done[slide], failed[slide], counted, n_counted, sum(row.n for row in rows) - n_counted))
+    return slides
 
 
 def _settings(run: RunFile) -> list[tuple[str, str]]:
@@ -89,10 +92,8 @@ def _settings(run: RunFile) -> list[tuple[str, str]]:
     units = {
         name: str(extra.get("unit", "")) for name, field in fields.items() if isinstance(extra := field.json_schema_extra, dict)
     }
-    return [
-        (name, "not given" if value is None else f"{value} {units.get(name, '')}".strip())
-        for name, value in run.settings.items()
-    ]
+    texts = {name: "not given" if value is None else str(value).lower() for name, value in run.settings.items()}
+    return [(name, f"{text} {units.get(name, '')}".strip()) for name, text in texts.items()]
 
 
 def _number(value: float | None) -> str:

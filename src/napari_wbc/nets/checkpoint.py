@@ -149,7 +149,8 @@ def read_checkpoint(path: Path, task: Literal["segmenter", "classifier"]) -> Che
             odd = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k))
             first = odd[0]
             raise CheckpointError(
-                f"{path} does not hold the network that its card names ({card.architecture.network}, {len(card.outputs)} outputs): "
+                f"{path} does not hold the network that its card names "
+                f"({card.architecture.network}, {len(card.outputs)} outputs): "
                 f"{len(odd)} tensors differ, first {first}: expected {wanted.get(first)}, found {found.get(first)}."
             )
         for name in found:

@@ -35,7 +35,7 @@ class TorchClassifier:
         self.none_of_five_threshold: float = card.none_of_five_threshold
         self._temperature = card.temperature
         self._device = resolve_device(device)
-        self._network = self._checkpoint.network.to(self._device, memory_format=torch.channels_last)
+        self._network = self._checkpoint.network.to(memory_format=torch.channels_last).to(self._device)
         self._input = Normaliser(card.mean, card.std, self._device)
 
     @property

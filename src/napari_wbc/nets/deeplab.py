@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from .encoders import ENCODERS
 
 CHANNELS = 256
 LOW_CHANNELS = 48
 RATES = (6, 12, 18)
+STRIDE = 16
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int = 1, dilation: int = 1, groups: int = 1) -> nn.Sequential:
@@ -36,9 +37,10 @@ class ASPP(nn.Module):
         self.branches = nn.ModuleList([conv_bn(inputs, outputs), *(separable(inputs, outputs, rate) for rate in RATES)])
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(inputs, outputs, 1), nn.ReLU(inplace=True))
         self.project = conv_bn(outputs * (len(RATES) + 2), outputs)
-        for branch in self.branches[1:]:
-            # Begin as the identity: at rate 18 the outer taps lie outside of a training window and would stay random.
-            nn.init.dirac_(branch[0][0].weight, groups=inputs)
+        for name, weight in self.branches.named_parameters():
+            if name.endswith("0.0.weight") and weight.shape[-1] == 3:
+                # Begin as the identity: at rate 18 the outer taps lie outside of a training window and would stay random.
+                nn.init.dirac_(weight, groups=inputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, h, w) → (N, outputs, h, w)."""
@@ -69,7 +71,11 @@ class DeepLabV3Plus(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) normalised images → (N, outputs, H, W) logits, for any H and W."""
+        height, width = x.shape[2:]
+        # Whole strides only: else the maps would be stretched by their last, partial column and outlines would shift.
+        x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         low, deep = self.encoder(x)
         deep = F.interpolate(self.aspp(deep), size=low.shape[2:], mode="bilinear", align_corners=False)
         y = self.head(self.decoder(torch.cat([deep, self.low(low)], dim=1)))  # (N, outputs, H/4, W/4)
-        return F.interpolate(y, size=x.shape[2:], mode="bilinear", align_corners=False)
+        y = F.interpolate(y, size=x.shape[2:], mode="bilinear", align_corners=False)
+        return y[..., :height, :width]

@@ -30,7 +30,7 @@ class TorchSegmenter:
         self.cell_diameter_um: float = card.cell_diameter_um
         self.name = card.name
         self._device = resolve_device(device)
-        self._network = self._checkpoint.network.to(self._device, memory_format=torch.channels_last)
+        self._network = self._checkpoint.network.to(memory_format=torch.channels_last).to(self._device)
         self._input = Normaliser(card.mean, card.std, self._device)
 
     @property
@@ -68,5 +68,6 @@ class Normaliser:
         self.offset = (torch.tensor(mean, device=device) / torch.tensor(std, device=device))[:, None, None]
 
     def __call__(self, images: Sequence[RgbImage]) -> Tensor:
+        """The batch; see the class."""
         batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
         return batch.float().mul_(self.factor).sub_(self.offset)

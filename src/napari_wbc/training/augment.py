@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 # Haematoxylin, eosin and DAB in optical density (Ruifrok and Johnston, 2001), rows of unit length, as in scikit-image.
 RGB_FROM_HED = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
@@ -22,6 +22,7 @@ class Normalisation:
     std: tuple[float, float, float]
 
     def __call__(self, images: Tensor) -> Tensor:
+        """The normalised images."""
         return (images - torch.tensor(self.mean)[:, None, None]) / torch.tensor(self.std)[:, None, None]
 
 
@@ -36,7 +37,7 @@ def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.G
 def random_affine(
     size_px: int, shape: tuple[int, int], centre: tuple[float, float], scale: float, generator: torch.Generator
 ) -> Tensor:
-    """A sampling grid (1, size_px, size_px, 2): a window round `centre` (y, x), turned by any angle, mirrored, magnified by `scale`."""
+    """A sampling grid (1, size_px, size_px, 2): a window round `centre` (y, x), turned, mirrored, magnified by `scale`."""
     angle = float(_uniform((), 0, 2 * math.pi, generator))
     mirror = 1.0 if torch.rand((), generator=generator) < 0.5 else -1.0
     stretch = math.exp(float(_uniform((), -0.1, 0.1, generator)))

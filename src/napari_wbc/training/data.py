@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from scipy import ndimage
 from ..cells import Labels, RgbImage
 from ..crop import boxes
 from ..scale import resize
+
+T = TypeVar("T", bound=np.generic)
 
 IGNORE = -1
 """Label of pixels that the loss leaves out."""
@@ -95,7 +98,8 @@ def paste(sample: Sample, patch: Patch, rng: np.random.Generator, touching: bool
     """
     height, width = sample.labels.shape
     quarter, flip = int(rng.integers(4)), bool(rng.integers(2))
-    mask, image, depth = (_turn(array, quarter, flip) for array in (patch.mask, patch.image, patch.depth))
+    mask, image = _turn(patch.mask, quarter, flip), _turn(patch.image, quarter, flip)
+    depth = _turn(patch.depth, quarter, flip)
     h, w = mask.shape
     ids = np.unique(sample.labels[sample.labels > 0])
     if h >= height or w >= width or (touching and not len(ids)):
@@ -117,7 +121,7 @@ def paste(sample: Sample, patch: Patch, rng: np.random.Generator, touching: bool
     return Sample(new_image, new_labels, new_depth, sample.source)
 
 
-def _turn(array: npt.NDArray[np.generic], quarter: int, flip: bool) -> npt.NDArray[np.generic]:
+def _turn(array: npt.NDArray[T], quarter: int, flip: bool) -> npt.NDArray[T]:
     turned = np.rot90(array, quarter)
     return np.ascontiguousarray(turned[:, ::-1] if flip else turned)
 

@@ -92,7 +92,7 @@ def fit(task: Task, plan: Plan, folder: Path) -> Iterator[Epoch]:
                 group["lr"] = rate * factor
             optimiser.zero_grad(set_to_none=True)
             loss = task.loss(batch)
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimiser.step()
             average.update_parameters(model)

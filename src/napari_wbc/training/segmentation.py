@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from .augment import Normalisation, blur_and_noise, random_affine, stain_and_colour
 from .data import IGNORE, Patch, Sample, paste

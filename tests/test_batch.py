@@ -1,0 +1,396 @@
+"""Many images: the same bytes however they were made, survival of bad images, resumption, and a full disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_wbc import analyse_folder, batch, tables
+from napari_wbc.batch import Progress, RunSummary, run
+from napari_wbc.cells import Probabilities, RgbImage
+from napari_wbc.collect import collect
+from napari_wbc.config import Settings
+from napari_wbc.errors import ResultsError, StorageError, UsageError
+from napari_wbc.pipeline import Models, analyse
+from napari_wbc.record import Record
+from napari_wbc.results import read_analysis, read_record, record_path, write_analysis
+from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
+from tests.smears import smear, write_slides, write_smear
+
+SETTINGS = Settings(um_per_px=0.17, min_area_px=20)
+TABLES = ("images.csv", "cells.csv", "differential.csv")
+
+
+def finish(steps: object) -> tuple[list[Progress], RunSummary]:
+    """All that a run yields, and what it returns."""
+    seen: list[Progress] = []
+    while True:
+        try:
+            seen.append(next(steps))  # type: ignore[call-overload]
+        except StopIteration as end:
+            return seen, end.value
+
+
+def go(inputs: Path, out: Path, load: Callable[[], Models] = load_fakes, settings: Settings = SETTINGS, **options: object) -> RunSummary:
+    return finish(run(inputs, out, load, settings, **options))[1]  # type: ignore[arg-type]
+
+
+def contract(out: Path) -> dict[str, bytes]:
+    """The files of which the contract says that their bytes are the same."""
+    names = [out / name for name in TABLES] + sorted(path for path in (out / "labels").rglob("*") if path.is_file())
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in names}
+
+
+def timeless(out: Path) -> dict[str, object]:
+    """The records without `timing`."""
+    paths = sorted((out / "records").rglob("*.json"))
+    return {path.name: {k: v for k, v in json.loads(path.read_bytes()).items() if k != "timing"} for path in paths}
+
+
+def counts(out: Path) -> dict[str, int]:
+    found: dict[str, int] = json.loads((out / "run.json").read_bytes())["counts"]
+    return {name: n for name, n in found.items() if n}
+
+
+def images(out: Path) -> dict[str, dict[str, str | None]]:
+    return {str(row["image"]): row for row in tables.read((out / "images.csv").read_bytes())}
+
+
+@pytest.fixture
+def smears(tmp_path: Path) -> Path:
+    return write_slides(tmp_path / "in")
+
+
+# -- the one road ------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_gives_what_its_images_give_one_by_one(smears: Path, tmp_path: Path) -> None:
+    summary = analyse_folder(smears, tmp_path / "out", load_fakes(), SETTINGS)
+    assert (summary.exit_code, counts(tmp_path / "out")) == (0, {"done": 6})
+    n_cells = 0
+    for slide in (1, 2):
+        for field in (1, 2, 3):
+            seed = 10 * slide + field
+            alone = analyse(smear(seed, seed % 4), load_fakes(), SETTINGS)
+            found = read_analysis(tmp_path / "out", f"slide-{slide}/field-{field}.png")
+            assert np.array_equal(found.labels, alone.labels)
+            assert found.cells == alone.cells
+            assert len(found.cells) == seed % 4
+            n_cells += seed % 4
+    assert summary.summary.n_cells == n_cells > 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"run.json", "labels", "records", "report.html", *TABLES}
+
+
+@pytest.mark.parametrize("group_images", [1, 2, 5])
+def test_the_bytes_do_not_depend_on_the_group(smears: Path, tmp_path: Path, group_images: int) -> None:
+    go(smears, tmp_path / "all", group_images=100)
+    go(smears, tmp_path / "some", group_images=group_images)
+    assert contract(tmp_path / "all") == contract(tmp_path / "some")
+    assert timeless(tmp_path / "all") == timeless(tmp_path / "some")
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 5])
+def test_a_run_that_was_stopped_and_continued_gives_the_same_bytes(smears: Path, tmp_path: Path, stop_after: int) -> None:
+    go(smears, tmp_path / "once")
+    steps = run(smears, tmp_path / "twice", load_fakes, SETTINGS, group_images=2)
+    for _ in range(stop_after):
+        next(steps)
+    steps.close()
+    assert not (tmp_path / "twice" / "images.csv").exists()
+    done = len(list((tmp_path / "twice" / "records").rglob("*.json")))
+    assert stop_after <= done
+    go(smears, tmp_path / "twice")
+    assert contract(tmp_path / "once") == contract(tmp_path / "twice")
+    assert timeless(tmp_path / "once") == timeless(tmp_path / "twice")
+    assert counts(tmp_path / "twice") == {name: n for name, n in {"done": 6 - done, "skipped": done}.items() if n}
+
+
+def test_every_image_is_yielded_once_after_it_is_committed(smears: Path, tmp_path: Path) -> None:
+    seen = []
+    for step in run(smears, tmp_path / "out", load_fakes, SETTINGS, group_images=2):
+        assert record_path(tmp_path / "out", step.image).exists()
+        seen.append(step)
+    assert [step.image for step in seen] == [f"slide-{s}/field-{f}.png" for s in (1, 2) for f in (1, 2, 3)]
+    assert [(step.done, step.total, step.status) for step in seen] == [(i, 6, "done") for i in range(1, 7)]
+
+
+def test_run_json_tells_how_it_was_made(smears: Path, tmp_path: Path) -> None:
+    (smears / "notes.txt").touch()
+    out = tmp_path / "deep" / "out"
+    go(smears, out)
+    stored = json.loads((out / "run.json").read_bytes())
+    assert stored["settings"] == SETTINGS.model_dump()
+    assert stored["segmenter"] == {"name": "fake segmenter", "identity": "fake-segmenter"}
+    assert (stored["input_root"], stored["device"], stored["workers"], stored["other_files"]) == ("../../in", "cpu", 1, 1)
+    assert stored["started_at"] <= stored["finished_at"]
+    assert stored["counts"] == {"done": 6, "failed": 0, "skipped": 0, "stale": 0, "retried": 0}
+
+
+# -- bad images --------------------------------------------------------------------------------------------------------
+
+
+class Picky(FakeSegmenter):
+    """Fails on images of one size, as a network may."""
+
+    def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+        if any(image.shape[:2] == (64, 64) for image in images):
+            raise RuntimeError("no kernel for this size")
+        return super().__call__(images)
+
+
+@pytest.mark.parametrize("group_images", [1, 4])
+def test_bad_images_fail_alone(smears: Path, tmp_path: Path, group_images: int) -> None:
+    out = tmp_path / "out"
+    go(smears, tmp_path / "good")
+    (smears / "slide-1" / "empty.png").touch()
+    (smears / "slide-1" / "cut.png").write_bytes((smears / "slide-1" / "field-3.png").read_bytes()[:200])
+    (smears / "slide-2" / "text.jpg").write_text("no image")
+    tifffile.imwrite(smears / "slide-2" / "picky.tif", smear(1, 1, (64, 64)))
+    summary = go(smears, out, lambda: Models(Picky(), FakeClassifier()), group_images=group_images)
+    rows = images(out)
+    bad = {name: row["error"] for name, row in rows.items() if row["status"] == "failed"}
+    assert set(bad) == {"slide-1/empty.png", "slide-1/cut.png", "slide-2/text.jpg", "slide-2/picky.tif"}
+    assert "empty" in str(bad["slide-1/empty.png"])
+    assert bad["slide-2/picky.tif"] == "RuntimeError: no kernel for this size"
+    assert all(str(tmp_path) not in str(error) for error in bad.values())
+    assert summary.exit_code == 1
+    assert counts(out) == {"done": 6, "failed": 4}
+    assert (out / "cells.csv").read_bytes() == (tmp_path / "good" / "cells.csv").read_bytes()
+    assert not any((out / "labels" / f"{name}.tif").exists() for name in bad)
+
+
+def test_an_image_above_the_budget_fails_before_it_is_decoded(tmp_path: Path) -> None:
+    write_smear(tmp_path / "in" / "a.png")
+    go(tmp_path / "in", tmp_path / "out", settings=Settings(max_megapixels=0.01))
+    assert "0.01" in str(images(tmp_path / "out")["a.png"]["error"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_what_is_no_file_fails_and_does_not_hang(smears: Path, tmp_path: Path) -> None:
+    os.mkfifo(smears / "pipe.png")
+    (smears / "dead.png").symlink_to(smears / "nowhere.png")
+    go(smears, tmp_path / "out")
+    rows = images(tmp_path / "out")
+    assert "not a regular file" in str(rows["pipe.png"]["error"])
+    assert "cannot be read" in str(rows["dead.png"]["error"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_name_that_is_not_utf_8_fails_with_a_reason(smears: Path, tmp_path: Path) -> None:
+    shutil.copy(smears / "slide-1" / "field-1.png", os.fsdecode(os.fsencode(smears) + b"/\xff.png"))
+    go(smears, tmp_path / "out")
+    assert "not valid UTF-8" in str(images(tmp_path / "out")["\\xff.png"]["error"])
+
+
+# -- resumption --------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_done_twice(smears: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    go(smears, out)
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (out / "records").rglob("*.json")}
+    seen, _ = finish(run(smears, out, load_fakes, SETTINGS))
+    assert {step.status for step in seen} == {"skipped"}
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (out / "records").rglob("*.json")} == before
+    assert counts(out) == {"skipped": 6}
+
+
+class Renamed(FakeClassifier):
+    identity = "another-classifier"
+
+
+@pytest.mark.parametrize("what", ["settings", "model"])
+def test_other_settings_or_models_do_all_again(smears: Path, tmp_path: Path, what: str) -> None:
+    go(smears, tmp_path / "out")
+    if what == "settings":
+        go(smears, tmp_path / "out", settings=Settings(um_per_px=0.17, min_area_px=30))
+    else:
+        go(smears, tmp_path / "out", lambda: Models(FakeSegmenter(), Renamed()))
+    assert counts(tmp_path / "out") == {"done": 6, "stale": 6}
+
+
+def test_a_changed_file_is_done_again_and_a_touched_one_is_not(smears: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    go(smears, out)
+    write_smear(smears / "slide-1" / "field-1.png", seed=77, n_cells=3)
+    os.utime(smears / "slide-1" / "field-2.png", ns=(1, 1))
+    write_smear(smears / "slide-3" / "new.png", seed=5)
+    go(smears, out)
+    assert counts(out) == {"done": 2, "skipped": 5, "stale": 1}
+    assert len(read_analysis(out, "slide-1/field-1.png").cells) == 3
+    go(smears, tmp_path / "fresh")
+    assert contract(out) == contract(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("damage", ["labels lost", "labels changed", "record cut", "record lost"])
+def test_a_damaged_result_is_made_again(smears: Path, tmp_path: Path, damage: str) -> None:
+    out = tmp_path / "out"
+    go(smears, out)
+    wanted = contract(out)
+    labels, record = out / "labels" / "slide-1" / "field-2.png.tif", out / "records" / "slide-1" / "field-2.png.json"
+    {
+        "labels lost": labels.unlink,
+        "labels changed": lambda: labels.write_bytes((out / "labels" / "slide-1" / "field-3.png.tif").read_bytes()),
+        "record cut": lambda: record.write_bytes(record.read_bytes()[:100]),
+        "record lost": record.unlink,
+    }[damage]()
+    go(smears, out)
+    assert contract(out) == wanted
+    assert counts(out)["done"] == 1
+
+
+def test_failed_images_are_tried_again_when_asked_or_when_their_file_changes(smears: Path, tmp_path: Path) -> None:
+    out, bad = tmp_path / "out", smears / "slide-1" / "bad.png"
+    bad.write_text("no image")
+    go(smears, out)
+    summary = go(smears, out)
+    assert (counts(out), summary.exit_code) == ({"skipped": 7}, 1)
+    go(smears, out, retry_failed=True)
+    assert counts(out) == {"failed": 1, "skipped": 6, "retried": 1}
+    write_smear(bad, seed=3)
+    summary = go(smears, out)
+    assert (counts(out), summary.exit_code) == ({"done": 1, "skipped": 6, "stale": 1}, 0)
+
+
+def edit(record: Record, out: Path, **values: object) -> None:
+    """Save a record as a person's."""
+    found = read_analysis(out, record.image)
+    write_analysis(out, record.image, found, record.hashes.input, record.hashes.origin, **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("values", [{"edited": True}, {"reviewed_by": "Ada", "reviewed_at": "2026-01-02T03:04:05Z"}])
+def test_a_persons_work_is_kept_and_listed(smears: Path, tmp_path: Path, values: dict[str, object]) -> None:
+    out, name = tmp_path / "out", "slide-1/field-2.png"
+    go(smears, out)
+    edit(read_record(out, name), out, **values)
+    kept = record_path(out, name).read_bytes()
+    write_smear(smears / name, seed=77, n_cells=3)
+    summary = go(smears, out, settings=Settings(um_per_px=0.17, min_area_px=30))
+    assert record_path(out, name).read_bytes() == kept
+    assert summary.run.kept == (name,)
+    assert counts(out) == {"done": 5, "skipped": 1, "stale": 5}
+    assert name in (out / "report.html").read_text(encoding="utf-8")
+
+
+# -- what may be a results folder --------------------------------------------------------------------------------------
+
+
+def test_a_file_or_a_foreign_folder_is_wrong_use_and_stays_untouched(smears: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(UsageError, match="is a file"):
+        go(smears, tmp_path / "file")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "thesis.txt").write_text("precious")
+    with pytest.raises(UsageError, match="not empty"):
+        go(smears, tmp_path / "folder")
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["thesis.txt"]
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ".DS_Store").touch()
+    assert go(smears, tmp_path / "empty").exit_code == 0
+
+
+def test_results_of_one_folder_do_not_mix_with_those_of_another(smears: Path, tmp_path: Path) -> None:
+    go(smears, tmp_path / "out")
+    with pytest.raises(UsageError, match="holds results of"):
+        go(smears / "slide-1", tmp_path / "out")
+
+
+def test_a_folder_that_has_moved_is_continued(smears: Path, tmp_path: Path) -> None:
+    go(smears, tmp_path / "out")
+    moved = tmp_path / "elsewhere" / "in"
+    shutil.move(smears, moved)
+    go(moved, tmp_path / "out")
+    assert counts(tmp_path / "out") == {"skipped": 6}
+    assert json.loads((tmp_path / "out" / "run.json").read_bytes())["input_root"] == "../elsewhere/in"
+
+
+def test_models_are_not_loaded_where_the_inputs_are_wrong(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        go(tmp_path / "nowhere", tmp_path / "out", lambda: pytest.fail("loaded"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_inside_the_input_are_not_taken_for_images(smears: Path) -> None:
+    go(smears, smears / "results")
+    go(smears, smears / "results")
+    assert counts(smears / "results") == {"skipped": 6}
+
+
+# -- a full disk, Ctrl-C -----------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, real = tmp_path / "out", os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        if Path(target).name == "field-3.png.tif":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(StorageError, match="the disk is full"):
+        go(smears, out)
+    monkeypatch.undo()
+    assert not list(out.rglob(".tmp*"))
+    assert {"field-1.png.json", "field-2.png.json"} <= {path.name for path in (out / "records" / "slide-1").iterdir()}
+    assert not (out / "records" / "slide-1" / "field-3.png.json").exists()
+    go(smears, out)
+    go(smears, tmp_path / "once")
+    assert contract(out) == contract(tmp_path / "once")
+
+
+class Interrupted(FakeSegmenter):
+    """Ctrl-C at the third image."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+        self.calls += 1
+        if self.calls == 3:
+            raise KeyboardInterrupt
+        return super().__call__(images)
+
+
+def test_ctrl_c_stops_at_once_and_keeps_what_is_done(smears: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        go(smears, tmp_path / "out", lambda: Models(Interrupted(), FakeClassifier()), group_images=1)
+    names = sorted(path.name for path in (tmp_path / "out" / "records").rglob("*.json"))
+    assert names == ["field-1.png.json", "field-2.png.json"]
+    assert json.loads((tmp_path / "out" / "run.json").read_bytes())["finished_at"] is None
+
+
+def test_images_in_memory_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_slides(tmp_path / "in", 1, 30)
+    read, real = [], batch.load
+    monkeypatch.setattr(batch, "load", lambda image, budget: (read.append(image), real(image, budget))[1])
+    steps = run(tmp_path / "in", tmp_path / "out", load_fakes, SETTINGS, group_images=1)
+    next(steps)
+    steps.close()
+    assert 1 <= len(read) <= batch.READ_AHEAD + batch.WRITE_BEHIND + 2
+
+
+# -- collect -----------------------------------------------------------------------------------------------------------
+
+
+def test_collect_makes_the_tables_and_the_report_again(smears: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    go(smears, out)
+    wanted = {name: (out / name).read_bytes() for name in (*TABLES, "report.html")}
+    for name in wanted:
+        (out / name).unlink()
+    collect(out)
+    assert {name: (out / name).read_bytes() for name in wanted} == wanted
+
+
+def test_collect_of_another_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="not a results folder"):
+        collect(tmp_path)

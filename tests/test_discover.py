@@ -1,0 +1,100 @@
+"""Which files are the images of a run, and what they are called in the results."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from napari_wbc.discover import discover
+from napari_wbc.errors import UsageError
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def found(inputs: object, out: Path) -> list[str]:
+    return [image.name for image in discover(inputs, out).images]  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def smears(tmp_path: Path) -> Path:
+    return touch(tmp_path / "in", "b/2.JPG", "b/1.png", "a/x/3.tiff", "top.bmp", "notes.txt", "b/Thumbs.db", ".hidden.png", ".git/4.png")
+
+
+def test_a_folder_is_searched_to_the_bottom_and_other_files_are_counted(smears: Path, tmp_path: Path) -> None:
+    inputs = discover(smears, tmp_path / "out")
+    assert [image.name for image in inputs.images] == ["a/x/3.tiff", "b/1.png", "b/2.JPG", "top.bmp"]
+    assert [image.path for image in inputs.images] == [smears / name for name in ("a/x/3.tiff", "b/1.png", "b/2.JPG", "top.bmp")]
+    assert (inputs.root, inputs.n_other) == (smears, 2)
+
+
+def test_the_root_of_several_inputs_is_their_common_parent(smears: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert discover([smears / "b" / "1.png"], out).root == smears / "b"
+    assert found([smears / "b" / "1.png"], out) == ["1.png"]
+    assert found([smears / "a", smears / "b"], out) == ["a/x/3.tiff", "b/1.png", "b/2.JPG"]
+    assert found([smears / "b" / "1.png", smears / "a" / "x"], out) == ["a/x/3.tiff", "b/1.png"]
+
+
+def test_an_image_named_twice_is_found_once(smears: Path, tmp_path: Path) -> None:
+    assert found([smears / "b", smears / "b" / "1.png", str(smears / "b" / "*.png")], tmp_path / "out") == ["1.png", "2.JPG"]
+
+
+def test_patterns_are_expanded_and_a_file_of_that_very_name_goes_before(smears: Path, tmp_path: Path) -> None:
+    assert found(str(smears / "**" / "*.png"), tmp_path / "out") == ["1.png"]
+    touch(smears, "odd[1].png", "odd1.png")
+    assert found(str(smears / "odd[1].png"), tmp_path / "out") == ["odd[1].png"]
+
+
+def test_relative_inputs_are_found(smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(smears)
+    assert found([".", "b/../b"], tmp_path / "out") == ["a/x/3.tiff", "b/1.png", "b/2.JPG", "top.bmp"]
+
+
+def test_results_inside_the_input_are_not_searched(smears: Path) -> None:
+    touch(smears, "out/labels/1.tif", "old/run.json", "old/records/r.json", "old/labels/1.png.tif", "labels/real.tif")
+    assert found(smears, smears / "out") == ["a/x/3.tiff", "b/1.png", "b/2.JPG", "labels/real.tif", "top.bmp"]
+
+
+def test_the_input_may_not_be_the_results_folder(smears: Path) -> None:
+    with pytest.raises(UsageError, match="both input and results folder"):
+        discover(smears, smears)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_links_are_followed_but_not_in_circles(smears: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path / "elsewhere", "e.png")
+    (smears / "b" / "loop").symlink_to(smears)
+    (smears / "linked").symlink_to(tmp_path / "elsewhere")
+    (smears / "dead.png").symlink_to(tmp_path / "nowhere.png")
+    with caplog.at_level(logging.WARNING):
+        names = found(smears, tmp_path / "out")
+    assert names == ["a/x/3.tiff", "b/1.png", "b/2.JPG", "dead.png", "linked/e.png", "top.bmp"]
+    assert "loop" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["nothing", "*.webp"])
+def test_what_does_not_exist_is_wrong_use(smears: Path, name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=name.replace("*", r"\*")):
+        discover([smears, str(smears / name)], tmp_path / "out")
+
+
+def test_no_image_is_wrong_use_and_says_what_an_image_is(tmp_path: Path) -> None:
+    touch(tmp_path / "in", "a.txt", "b.svs")
+    with pytest.raises(UsageError, match=r"No image found .*2 other files.*\.png"):
+        discover(tmp_path / "in", tmp_path / "out")
+    with pytest.raises(UsageError, match="No input"):
+        discover([], tmp_path / "out")
+
+
+def test_a_name_too_long_for_its_record_is_wrong_use(tmp_path: Path) -> None:
+    touch(tmp_path / "in", "x" * 250 + ".png")
+    with pytest.raises(UsageError, match="too long"):
+        discover(tmp_path / "in", tmp_path / "out")

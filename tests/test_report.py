@@ -1,0 +1,165 @@
+"""The report: what it says, that it asks for nothing from elsewhere, and that no name can run in it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from napari_wbc.config import TYPE_COLOURS, USER_TYPE_COLOUR, Settings
+from napari_wbc.differential import differential
+from napari_wbc.exchange.report import render, write_report
+from napari_wbc.record import ImageRow
+from napari_wbc.runfile import Model, RunFile
+from napari_wbc.summary import Summary
+
+EVIL = '<script>alert("1")</script>&\'=x'
+
+
+def make_run(**values: object) -> RunFile:
+    plain = RunFile(
+        version="9.9.9",
+        settings=Settings(um_per_px=0.25).model_dump(),
+        segmenter=Model(name="the segmenter", identity="5e9" * 4),
+        classifier=Model(name="the classifier", identity="c1a" * 4),
+        input_root="../smears",
+        device="cuda:0",
+        host="lab",
+        started_at="2026-01-02T03:04:05Z",
+    )
+    return plain.model_copy(update=values)
+
+
+def make_summary(images: list[ImageRow], cells: dict[tuple[str, str, bool], int]) -> Summary:
+    return Summary(tuple(images), tuple(differential(cells, {row.slide for row in images if row.status == "done"})), sum(cells.values()))
+
+
+def done(image: str, **values: object) -> ImageRow:
+    row = ImageRow(image=image, slide=image.rpartition("/")[0] or ".", status="done", scale_source="file", analysis_scale=0.5, n_cells=1)
+    return row.model_copy(update=values)
+
+
+def failed(image: str, error: str) -> ImageRow:
+    return ImageRow(image=image, slide=image.rpartition("/")[0] or ".", status="failed", error=error)
+
+
+class Page(HTMLParser):
+    """The tags, attributes and text of a page; fails where tags do not match."""
+
+    EMPTY = frozenset({"meta", "br", "rect", "line"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.rects: list[dict[str, str | None]] = []
+        self.rows: list[list[str]] = []
+        self.feed(text)
+        assert self.stack == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag == "rect":
+            self.rects.append(dict(attrs))
+        if tag not in self.EMPTY:
+            self.stack.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in self.EMPTY
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and {"td", "th"} & set(self.stack):
+            self.rows[-1][-1] = " ".join(f"{self.rows[-1][-1]} {data}".split())
+
+
+@pytest.fixture
+def page() -> Page:
+    cells = {("s1", "neutrophil", False): 6, ("s1", "monocyte", True): 2, ("s1", "blast", True): 2, ("s1", "smudge", False): 1}
+    images = [done("s1/a.png"), done("s1/b.png", domain_ok=False, domain_reason="stain: pale"), failed("s2/c.png", "the file is empty")]
+    return Page(render(make_run(kept=("s1/k.png",)), make_summary(images, cells)))
+
+
+def test_the_differential_is_there_with_its_intervals(page: Page) -> None:
+    rows = {row[0]: row[1:5] for row in page.rows if len(row) == 6}
+    assert rows["neutrophil"] == ["6", "60.0", "26.2 – 87.8", "6"]
+    assert rows["monocyte"] == ["2", "20.0", "2.5 – 55.6", "0"]
+    assert rows["blast"] == ["2", "20.0", "2.5 – 55.6", "0"]
+    assert rows["smudge"] == ["1", "–", "–", "1"]
+
+
+def test_bars_are_as_long_as_the_shares_in_the_fixed_colours(page: Page) -> None:
+    bars = [(rect["width"], rect["fill"]) for rect in page.rects if rect["width"] != "100%"]
+    assert ("60.0%", TYPE_COLOURS["neutrophil"]) in bars
+    assert ("20.0%", TYPE_COLOURS["monocyte"]) in bars
+    assert ("20.0%", USER_TYPE_COLOUR) in bars
+    assert len(bars) == 6
+
+
+def test_it_says_what_it_is_and_how_it_was_made(page: Page) -> None:
+    text = render(make_run(), make_summary([done("a.png"), done("b.png", scale_source="assumed")], {(".", "monocyte", False): 3}))
+    assert "Research use only" in text
+    assert "for a person to verify" in text
+    assert "3 of 3 cells have not been looked at by a person" in text
+    facts = {row[0]: row[1] for row in Page(text).rows if len(row) == 2}
+    assert facts["Program"] == "napari-wbc 9.9.9"
+    assert facts["Finds cells"].startswith("the segmenter 5e9")
+    assert facts["Device"] == "cuda:0, lab"
+    assert facts["Pixel size"] == "assumed, so without sizes in µm: 1 image · from the file: 1 image"
+    assert "um_per_px: 0.25 µm/px" in facts["Settings"]
+
+
+def test_failed_strange_and_kept_images_are_listed_with_their_reasons(page: Page) -> None:
+    assert ["s2/c.png", "the file is empty"] in page.rows
+    assert ["s1/b.png", "stain: pale"] in page.rows
+    text = render(make_run(kept=("s1/k.png",)), make_summary([done("a.png")], {}))
+    assert "s1/k.png" in text
+    slides = {row[0]: row[1:] for row in page.rows if row[0] in ("s1", "s2")}
+    assert slides["s1"][:3] == ["2", "0", "10"]
+    assert slides["s1"][-1] == "1"
+    assert slides["s2"] == ["0", "1", "0", "no image could be analysed", "0"]
+
+
+def test_a_folder_without_cells_or_without_a_done_image_has_a_report() -> None:
+    for images in ([done("a.png")], [failed("a.png", "broken")]):
+        rows = {row[0]: row[1:5] for row in Page(render(make_run(), make_summary(images, {}))).rows if len(row) == 6}
+        assert rows["monocyte"] == ["0", "–", "–", "0"]
+
+
+def test_no_name_can_run() -> None:
+    images = [
+        done(f"{EVIL}/a.png", domain_ok=False, domain_reason=EVIL),
+        failed(f"{EVIL}/b.png", EVIL),
+    ]
+    run = make_run(host=EVIL, input_root=EVIL, device=EVIL, kept=(EVIL,), segmenter=Model(name=EVIL, identity=EVIL), settings={EVIL: EVIL})
+    page = Page(render(run, make_summary(images, {(f"{EVIL}", EVIL, False): 1})))
+    assert page.tags["script"] == 0
+    assert not [a for a in page.attributes if a[1].startswith("on")]
+    assert [EVIL + "/b.png", EVIL] in page.rows
+
+
+def test_it_asks_for_nothing_from_elsewhere(page: Page) -> None:
+    assert not page.tags.keys() & {"link", "script", "img", "iframe", "object"}
+    assert not {name for _, name, _ in page.attributes} & {"src", "href", "srcset", "data"}
+    text = render(make_run(), make_summary([done("a.png")], {}))
+    assert not re.search(r"https?://|url\(|@import", text)
+
+
+def test_the_file_is_utf_8_and_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
+    summary = make_summary([done("é🩸/a.png")], {("é🩸", "monocyte", False): 1})
+    write_report(tmp_path / "1", make_run(), summary)
+    write_report(tmp_path / "2", make_run(), summary)
+    assert (tmp_path / "1" / "report.html").read_bytes() == (tmp_path / "2" / "report.html").read_bytes()
+    assert "é🩸" in (tmp_path / "1" / "report.html").read_text(encoding="utf-8")
