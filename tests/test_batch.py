@@ -18,7 +18,9 @@ from napari_wbc.batch import Progress, RunSummary, run
 from napari_wbc.cells import Probabilities, RgbImage
 from napari_wbc.collect import collect
 from napari_wbc.config import Settings
+from napari_wbc.discover import InputImage
 from napari_wbc.errors import ResultsError, StorageError, UsageError
+from napari_wbc.intake import Loaded, load
 from napari_wbc.pipeline import Models, analyse
 from napari_wbc.record import Record
 from napari_wbc.results import read_analysis, read_record, record_path, write_analysis
@@ -39,7 +41,9 @@ def finish(steps: object) -> tuple[list[Progress], RunSummary]:
             return seen, end.value
 
 
-def go(inputs: Path, out: Path, load: Callable[[], Models] = load_fakes, settings: Settings = SETTINGS, **options: object) -> RunSummary:
+def go(
+    inputs: Path, out: Path, load: Callable[[], Models] = load_fakes, settings: Settings = SETTINGS, **options: object
+) -> RunSummary:
     return finish(run(inputs, out, load, settings, **options))[1]  # type: ignore[arg-type]
 
 
@@ -236,12 +240,12 @@ def test_a_damaged_result_is_made_again(smears: Path, tmp_path: Path, damage: st
     go(smears, out)
     wanted = contract(out)
     labels, record = out / "labels" / "slide-1" / "field-2.png.tif", out / "records" / "slide-1" / "field-2.png.json"
-    {
-        "labels lost": labels.unlink,
-        "labels changed": lambda: labels.write_bytes((out / "labels" / "slide-1" / "field-3.png.tif").read_bytes()),
-        "record cut": lambda: record.write_bytes(record.read_bytes()[:100]),
-        "record lost": record.unlink,
-    }[damage]()
+    if damage == "labels changed":
+        labels.write_bytes((out / "labels" / "slide-1" / "field-3.png.tif").read_bytes())
+    elif damage == "record cut":
+        record.write_bytes(record.read_bytes()[:100])
+    else:
+        (labels if damage == "labels lost" else record).unlink()
     go(smears, out)
     assert contract(out) == wanted
     assert counts(out)["done"] == 1
@@ -370,8 +374,13 @@ def test_ctrl_c_stops_at_once_and_keeps_what_is_done(smears: Path, tmp_path: Pat
 
 def test_images_in_memory_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_slides(tmp_path / "in", 1, 30)
-    read, real = [], batch.load
-    monkeypatch.setattr(batch, "load", lambda image, budget: (read.append(image), real(image, budget))[1])
+    read = []
+
+    def note(image: InputImage, max_megapixels: float) -> Loaded:
+        read.append(image)
+        return load(image, max_megapixels)
+
+    monkeypatch.setattr(batch, "load", note)
     steps = run(tmp_path / "in", tmp_path / "out", load_fakes, SETTINGS, group_images=1)
     next(steps)
     steps.close()

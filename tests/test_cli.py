@@ -3,26 +3,281 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
-from click.testing import Result as _Result  # noqa: F401  (typer's runner returns it)
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from napari_wbc import __version__, batch
+from napari_wbc import __version__
 from napari_wbc.cells import Probabilities, RgbImage
 from napari_wbc.cli import app
 from napari_wbc.config import Settings
-from napari_wbc.errors import CheckpointError, DeviceError, StorageError
+from napari_wbc.errors import CheckpointError, DeviceError, ModelMemoryError, StorageError, WbcError
 from napari_wbc.pipeline import Models
 from napari_wbc.runfile import read_run
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 from tests.smears import write_slides
 
 REPOSITORY = Path(__file__).parents[1]
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    """The stand-ins in place of the networks; and what the command line asked for."""
+    calls: list[dict[str, str]] = []
+
+    def load_models(**options: str) -> Models:
+        calls.append(options)
+        return load_fakes()
+
+    use(monkeypatch, load_models)
+    return calls
+
+
+def use(monkeypatch: pytest.MonkeyPatch, load_models: Callable[..., Models], models: Sequence[object] = ()) -> None:
+    nets = ModuleType("napari_wbc.nets")
+    nets.__dict__.update(load_models=load_models, list_models=lambda: models)
+    monkeypatch.setitem(sys.modules, "napari_wbc.nets", nets)
+
+
+def call(*arguments: object) -> Result:
+    return RUNNER.invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def smears(tmp_path: Path) -> Path:
+    return write_slides(tmp_path / "in", 1, 3)
+
+
+# -- run ---------------------------------------------------------------------------------------------------------------
+
+
+def test_run_writes_the_results_and_says_what_it_found(smears: Path, tmp_path: Path, asked: list[dict[str, str]]) -> None:
+    result = call("run", smears, tmp_path / "out", "--um-per-px", 0.17, "--device", "cpu", "--segmenter", "mine.safetensors")
+    assert result.exit_code == 0
+    assert asked == [{"segmenter": "mine.safetensors", "classifier": "default", "device": "cpu"}]
+    assert re.search(r"lymphocyte\W+\d+\W+\d+\.\d\W+\d+\.\d - \d+\.\d", result.stdout)
+    assert "3 images done, 0 failed, 4 cells" in result.stdout
+    assert str(tmp_path / "out") in result.stdout
+    assert re.search(r"Research use only: .*verify", result.stdout)
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_failed_image_gives_exit_code_1_and_its_reason(smears: Path, tmp_path: Path, asked: object) -> None:
+    (smears / "[red]bad:smile:.png").write_text("no image")
+    result = call("run", smears, tmp_path / "out")
+    assert result.exit_code == 1
+    assert "[red]bad:smile:.png: not a PNG" in result.stdout
+    assert "3 images done, 1 failed" in result.stdout
+    assert call("run", smears, tmp_path / "out").exit_code == 1
+    (smears / "[red]bad:smile:.png").unlink()
+    again = call("run", smears, tmp_path / "out", "--retry-failed")
+    assert "0 done, 0 failed, 3 left as they were" in again.stdout
+
+
+def test_options_go_before_the_file_and_the_file_before_the_defaults(smears: Path, tmp_path: Path, asked: object) -> None:
+    (tmp_path / "s.json").write_text('{"um_per_px": 0.2, "min_area_px": 77, "separate_touching": true}')
+    call("run", smears, tmp_path / "1", "--config", tmp_path / "s.json", "--min-area-px", 33, "--no-separate-touching")
+    wanted = Settings(um_per_px=0.2, min_area_px=33, separate_touching=False).model_dump()
+    assert read_run(tmp_path / "1").settings == wanted
+    call("run", smears, tmp_path / "2", "--config", tmp_path / "1" / "run.json")
+    assert read_run(tmp_path / "2").settings == wanted
+
+
+def test_every_setting_is_an_option_with_its_range_and_default() -> None:
+    text = " ".join(call("run", "--help").stdout.split())
+    for name, field in Settings.model_fields.items():
+        assert f"--{name.replace('_', '-')}" in text
+        assert str(field.description) in text
+    assert "(probability, at least 0.05, at most 0.95, default 0.5)" in text
+    assert "--no-separate-touching" in text
+
+
+def test_a_dry_run_tells_the_images_and_writes_nothing(smears: Path, tmp_path: Path, asked: list[dict[str, str]]) -> None:
+    result = call("run", smears, tmp_path / "out", "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout.split() == ["slide-1/field-1.png", "slide-1/field-2.png", "slide-1/field-3.png"]
+    assert not (tmp_path / "out").exists()
+    assert asked == []
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["IN/nowhere", "OUT"], "There is no file or folder"),
+        (["IN", "IN/slide-1/field-1.png"], "is a file"),
+        (["IN", "IN"], "both input and results folder"),
+        (["IN", "OUT", "--mask-threshold", "7"], "mask_threshold"),
+        (["IN", "OUT", "--config", "IN/slide-1/field-1.png"], "Cannot read settings"),
+    ],
+)
+def test_wrong_use_is_exit_code_2_and_one_clear_message(
+    smears: Path, tmp_path: Path, asked: object, arguments: list[str], words: str
+) -> None:
+    result = call("run", *(word.replace("IN", str(smears)).replace("OUT", str(tmp_path / "out")) for word in arguments))
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_options_that_do_not_parse_are_exit_code_2(smears: Path, tmp_path: Path) -> None:
+    for wrong in (["--min-area-px", "many"], ["--nonsense"], ["--device", "abacus"]):
+        assert call("run", smears, tmp_path / "out", *wrong).exit_code == 2
+    assert call("run", smears).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (DeviceError("no cuda here"), 2),
+        (CheckpointError("damaged"), 2),
+        (ModelMemoryError("full"), 3),
+        (StorageError("full"), 3),
+    ],
+)
+def test_errors_have_their_exit_codes(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: WbcError, code: int
+) -> None:
+    def load_models(**_: str) -> Models:
+        raise error
+
+    use(monkeypatch, load_models)
+    result = call("run", smears, tmp_path / "out")
+    assert (result.exit_code, f"Error: {error}" in result.stderr, "Traceback" in result.stderr) == (code, True, False)
+    result = call("run", smears, tmp_path / "out", "--debug")
+    assert (result.exit_code, "Traceback" in result.stderr) == (code, True)
+
+
+class Broken(FakeSegmenter):
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+        raise self.error
+
+
+def test_ctrl_c_is_exit_code_130(smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, lambda **_: Models(Broken(KeyboardInterrupt()), FakeClassifier()))
+    result = call("run", smears, tmp_path / "out")
+    assert result.exit_code == 130
+    assert "the same command continues" in result.stderr
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_fault_of_the_program_shows_its_traceback_only_when_asked(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, debug: bool
+) -> None:
+    use(monkeypatch, lambda **_: Models(Broken(ZeroDivisionError("oh")), FakeClassifier()))
+    result = call("run", smears, tmp_path / "out", *(["--debug"] if debug else []))
+    assert result.exit_code == 1
+    assert "ZeroDivisionError: oh" in result.stdout
+    assert ("Traceback" in result.stderr) == debug
+
+
+# -- the other commands ------------------------------------------------------------------------------------------------
+
+
+def test_the_demo_says_that_it_is_drawn_and_compares_with_the_truth(tmp_path: Path, asked: object) -> None:
+    result = call("demo", tmp_path / "demo")
+    assert result.exit_code == 0
+    assert "SYNTHETIC" in result.stdout
+    found, drawn = map(int, re.search(r"(\d+)/(\d+) cells found, \d+ false", result.stdout).groups())  # type: ignore[union-attr]
+    assert 0 < found <= drawn
+    assert re.search(rf"Of the cells found, \d+/{found} got the name", result.stdout)
+    assert (tmp_path / "demo" / "results" / "cells.csv").exists()
+    again = call("demo", tmp_path / "demo")
+    assert (again.exit_code, "not an empty folder" in again.stderr) == (2, True)
+
+
+def test_collect_makes_the_tables_again(smears: Path, tmp_path: Path, asked: object) -> None:
+    call("run", smears, tmp_path / "out")
+    (tmp_path / "out" / "cells.csv").unlink()
+    assert call("collect", tmp_path / "out").exit_code == 0
+    assert (tmp_path / "out" / "cells.csv").exists()
+    assert call("collect", smears).exit_code == 2
+
+
+def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    architecture = SimpleNamespace(model_dump=lambda: {"network": "deeplabv3plus", "encoder": "resnet50"})
+    card = SimpleNamespace(task="segmenter", architecture=architecture, um_per_px=0.17, metrics={"WBC IoU": "0.91"})
+    use(monkeypatch, load_fakes, [SimpleNamespace(name="default", size=26_700_000, sha256="abc123", card=card)])
+    text = call("models").stdout
+    for words in ("default: segmenter", "deeplabv3plus, resnet50", "26.7 MB", "abc123", "0.17 µm", "WBC IoU", "0.91"):
+        assert words in text
+
+
+def test_version_and_help() -> None:
+    assert call("--version").stdout.strip() == f"napari-wbc {__version__}"
+    text = call("--help").stdout
+    for command in ("run", "demo", "collect", "models"):
+        assert re.search(rf"^\s+{command}\b", text, re.MULTILINE)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['napari-wbc', '--help']\n"
+        "from napari_wbc.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print('LOADED', *sorted({m.partition('.')[0] for m in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.rpartition("LOADED")[2].split())
+    assert "typer" in loaded
+    assert not loaded & {"torch", "numpy", "pandas", "scipy", "skimage", "pydantic", "jinja2", "PIL", "tifffile"}
+
+
+# -- as a program ------------------------------------------------------------------------------------------------------
+
+
+def program(*arguments: object, **options: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **options}
+    words = [sys.executable, "-m", "tests.cli_with_fakes", *map(str, arguments)]
+    return subprocess.Popen(words, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def tables_and_labels(out: Path) -> dict[str, bytes]:
+    paths = [*out.glob("*.csv"), *out.rglob("*.tif")]
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_killed_interrupted_and_continued_it_gives_the_same_bytes(tmp_path: Path) -> None:
+    smears = write_slides(tmp_path / "in", 2, 6)
+    once, often = tmp_path / "once", tmp_path / "often"
+    whole = program("run", smears, once)
+    stdout, stderr = whole.communicate(timeout=60)
+    assert (whole.returncode, "Research use only" in stdout) == (0, True), stderr
+    for stop, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
+        before = len(list(often.rglob("*.json")))
+        stopped = program("run", smears, often, SECONDS_PER_IMAGE="0.1")
+        deadline = time.monotonic() + 30
+        while len(list(often.rglob("*.json"))) <= before + 1 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        stopped.send_signal(stop)
+        stdout, stderr = stopped.communicate(timeout=60)
+        assert (stopped.returncode, "Traceback" in stderr) == (code, False), stderr
+        assert before < len(list(often.rglob("*.json"))) < 12
+    last = program("run", smears, often)
+    stdout, stderr = last.communicate(timeout=60)
+    assert last.returncode == 0, stderr
+    assert tables_and_labels(often) == tables_and_labels(once)
+
+
+def test_exit_codes_reach_the_shell(tmp_path: Path) -> None:
+    wrong = program("run", tmp_path / "nowhere", tmp_path / "out")
+    stdout, stderr = wrong.communicate(timeout=60)
+    assert (wrong.returncode, stdout) == (2, "")
+    assert "There is no file or folder" in stderr

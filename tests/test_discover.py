@@ -25,13 +25,17 @@ def found(inputs: object, out: Path) -> list[str]:
 
 @pytest.fixture
 def smears(tmp_path: Path) -> Path:
-    return touch(tmp_path / "in", "b/2.JPG", "b/1.png", "a/x/3.tiff", "top.bmp", "notes.txt", "b/Thumbs.db", ".hidden.png", ".git/4.png")
+    return touch(
+        tmp_path / "in", "b/2.JPG", "b/1.png", "a/x/3.tiff", "top.bmp", "notes.txt", "b/Thumbs.db", ".hidden.png", ".git/4.png"
+    )
 
 
 def test_a_folder_is_searched_to_the_bottom_and_other_files_are_counted(smears: Path, tmp_path: Path) -> None:
     inputs = discover(smears, tmp_path / "out")
     assert [image.name for image in inputs.images] == ["a/x/3.tiff", "b/1.png", "b/2.JPG", "top.bmp"]
-    assert [image.path for image in inputs.images] == [smears / name for name in ("a/x/3.tiff", "b/1.png", "b/2.JPG", "top.bmp")]
+    assert [image.path for image in inputs.images] == [
+        smears / name for name in ("a/x/3.tiff", "b/1.png", "b/2.JPG", "top.bmp")
+    ]
     assert (inputs.root, inputs.n_other) == (smears, 2)
 
 

@@ -34,11 +34,15 @@ def make_run(**values: object) -> RunFile:
 
 
 def make_summary(images: list[ImageRow], cells: dict[tuple[str, str, bool], int]) -> Summary:
-    return Summary(tuple(images), tuple(differential(cells, {row.slide for row in images if row.status == "done"})), sum(cells.values()))
+    return Summary(
+        tuple(images), tuple(differential(cells, {row.slide for row in images if row.status == "done"})), sum(cells.values())
+    )
 
 
 def done(image: str, **values: object) -> ImageRow:
-    row = ImageRow(image=image, slide=image.rpartition("/")[0] or ".", status="done", scale_source="file", analysis_scale=0.5, n_cells=1)
+    row = ImageRow(
+        image=image, slide=image.rpartition("/")[0] or ".", status="done", scale_source="file", analysis_scale=0.5, n_cells=1
+    )
     return row.model_copy(update=values)
 
 
@@ -88,7 +92,11 @@ class Page(HTMLParser):
 @pytest.fixture
 def page() -> Page:
     cells = {("s1", "neutrophil", False): 6, ("s1", "monocyte", True): 2, ("s1", "blast", True): 2, ("s1", "smudge", False): 1}
-    images = [done("s1/a.png"), done("s1/b.png", domain_ok=False, domain_reason="stain: pale"), failed("s2/c.png", "the file is empty")]
+    images = [
+        done("s1/a.png"),
+        done("s1/b.png", domain_ok=False, domain_reason="stain: pale"),
+        failed("s2/c.png", "the file is empty"),
+    ]
     return Page(render(make_run(kept=("s1/k.png",)), make_summary(images, cells)))
 
 
@@ -109,7 +117,9 @@ def test_bars_are_as_long_as_the_shares_in_the_fixed_colours(page: Page) -> None
 
 
 def test_it_says_what_it_is_and_how_it_was_made(page: Page) -> None:
-    text = render(make_run(), make_summary([done("a.png"), done("b.png", scale_source="assumed")], {(".", "monocyte", False): 3}))
+    text = render(
+        make_run(), make_summary([done("a.png"), done("b.png", scale_source="assumed")], {(".", "monocyte", False): 3})
+    )
     assert "Research use only" in text
     assert "for a person to verify" in text
     assert "3 of 3 cells have not been looked at by a person" in text
@@ -143,7 +153,9 @@ def test_no_name_can_run() -> None:
         done(f"{EVIL}/a.png", domain_ok=False, domain_reason=EVIL),
         failed(f"{EVIL}/b.png", EVIL),
     ]
-    run = make_run(host=EVIL, input_root=EVIL, device=EVIL, kept=(EVIL,), segmenter=Model(name=EVIL, identity=EVIL), settings={EVIL: EVIL})
+    run = make_run(
+        host=EVIL, input_root=EVIL, device=EVIL, kept=(EVIL,), segmenter=Model(name=EVIL, identity=EVIL), settings={EVIL: EVIL}
+    )
     page = Page(render(run, make_summary(images, {(f"{EVIL}", EVIL, False): 1})))
     assert page.tags["script"] == 0
     assert not [a for a in page.attributes if a[1].startswith("on")]

@@ -61,7 +61,9 @@ def cell(cell_id: int = 1, **values: object) -> Cell:
     return dataclasses.replace(plain, **values)  # type: ignore[arg-type]
 
 
-def analysis(*cells: Cell, scale: Scale | None = None, domain: Domain | None = None, shape: tuple[int, int] = (20, 30)) -> Analysis:
+def analysis(
+    *cells: Cell, scale: Scale | None = None, domain: Domain | None = None, shape: tuple[int, int] = (20, 30)
+) -> Analysis:
     labels = np.zeros(shape, dtype=np.int32)
     for one in cells:
         labels[one.box.slices] = one.cell_id
@@ -81,9 +83,16 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def test_an_analysis_reads_back_as_it_was_written(tmp_path: Path) -> None:
     full = cell(
-        7, outline_source="human", type_source="human", previous_cell_type="basophil", reviewed_by="Ada", reviewed_at="2026-01-02T03:04:05Z"
+        7,
+        outline_source="human",
+        type_source="human",
+        previous_cell_type="basophil",
+        reviewed_by="Ada",
+        reviewed_at="2026-01-02T03:04:05Z",
     )
-    wanted = analysis(cell(3, box=Box(0, 0, 2, 2), cell_type=None, p=None, margin=None), full, domain=Domain(False, "focus: blurred"))
+    wanted = analysis(
+        cell(3, box=Box(0, 0, 2, 2), cell_type=None, p=None, margin=None), full, domain=Domain(False, "focus: blurred")
+    )
     record = write_analysis(tmp_path, "s1/a.jpg", wanted, SOURCE, ORIGIN, reviewed_by="Ada", reviewed_at="2026-01-02T03:04:05Z")
     found = read_analysis(tmp_path, "s1/a.jpg")
     assert np.array_equal(found.labels, wanted.labels)
@@ -96,7 +105,11 @@ def test_an_analysis_reads_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_what_is_stored_of_a_cell_is_rounded_as_the_tables_are() -> None:
-    stored = as_stored(cell(segmentation_score=0.987654321, p=(0.12345678, 0.2, 0.3, 0.3, 0.07654322), eccentricity=float("nan"), reviewed_by=""))
+    stored = as_stored(
+        cell(
+            segmentation_score=0.987654321, p=(0.12345678, 0.2, 0.3, 0.3, 0.07654322), eccentricity=float("nan"), reviewed_by=""
+        )
+    )
     assert (stored.segmentation_score, stored.p) == (0.9877, (0.1235, 0.2, 0.3, 0.3, 0.0765))
     assert (stored.eccentricity, stored.reviewed_by) == (None, None)
     assert stored.area_um2 == 1 / 3
@@ -105,8 +118,8 @@ def test_what_is_stored_of_a_cell_is_rounded_as_the_tables_are() -> None:
 def test_labels_are_compressed_upright_and_carry_the_pixel_size(tmp_path: Path) -> None:
     write(tmp_path)
     with tifffile.TiffFile(tmp_path / "labels" / "s1" / "a.jpg.tif") as tif:
-        page = tif.pages[0]
-        assert (page.dtype, page.shape, page.compression.name) == (np.uint16, (20, 30), "ADOBE_DEFLATE")
+        page = tif.pages.first
+        assert (str(page.dtype), page.shape, page.compression) == ("uint16", (20, 30), tifffile.COMPRESSION.ADOBE_DEFLATE)
         numerator, denominator = page.tags["XResolution"].value
         assert 1e4 / (numerator / denominator) == pytest.approx(0.1)
         assert page.tags["ResolutionUnit"].value == tifffile.RESUNIT.CENTIMETER
@@ -182,7 +195,9 @@ def test_no_image_name_leaves_the_folder(tmp_path: Path, image: str) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not allow these names")
-@pytest.mark.parametrize("image", ["s 1/new\nline.png", 'quo"te,.png', "🩸/❤.jpg", "=1+1.png", "..a/b...png", "-x/@y.tif", "\\back.png"])
+@pytest.mark.parametrize(
+    "image", ["s 1/new\nline.png", 'quo"te,.png', "🩸/❤.jpg", "=1+1.png", "..a/b...png", "-x/@y.tif", "\\back.png"]
+)
 def test_odd_names_are_names_like_others(tmp_path: Path, image: str) -> None:
     write(tmp_path, image)
     assert images_in(tmp_path) == [image]
@@ -262,7 +277,9 @@ def test_the_columns_are_those_of_the_contract() -> None:
         "status,error,n_cells,reviewed_by,reviewed_at"
     )
     columns = ",".join(CELL_COLUMNS)
-    assert columns.startswith("image,cell_id,x0,y0,x1,y1,centroid_x,centroid_y,area_px,touches_border,nucleus_area_px,nc_ratio,")
+    assert columns.startswith(
+        "image,cell_id,x0,y0,x1,y1,centroid_x,centroid_y,area_px,touches_border,nucleus_area_px,nc_ratio,"
+    )
     assert columns.endswith(
         "segmentation_score,cell_type,p_basophil,p_eosinophil,p_lymphocyte,p_monocyte,p_neutrophil,none_of_five_score,margin,"
         "source,outline_source,type_source,previous_cell_type,reviewed_by,reviewed_at"
@@ -321,7 +338,7 @@ def test_the_same_records_give_the_same_bytes_whatever_the_order_of_writing(tmp_
 def test_a_damaged_record_leaves_the_tables_as_they_were(tmp_path: Path) -> None:
     write(tmp_path, "a.png")
     make_tables(tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.glob("*")if path.is_file()}
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*") if path.is_file()}
     write(tmp_path, "b.png")
     record_path(tmp_path, "c.png").write_text("{")
     with pytest.raises(ResultsError):

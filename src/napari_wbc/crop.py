@@ -12,7 +12,8 @@ from .cells import Box, Labels, RgbImage
 def boxes(labels: Labels) -> dict[int, Box]:
     """The half-open bounding box of every id in a label image.
 
-    A cell with rows r0..r1 and columns c0..c1 inclusive has the box (r0, c0, r1 + 1, c1 + 1): height r1 - r0 + 1, width c1 - c0 + 1.
+    A cell with rows r0..r1 and columns c0..c1 inclusive has the box (r0, c0, r1 + 1, c1 + 1):
+    height r1 - r0 + 1, width c1 - c0 + 1.
 
     Parameters
     ----------

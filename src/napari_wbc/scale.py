@@ -102,9 +102,9 @@ def _cells_mask(image: RgbImage) -> Mask:
     if count == 0:
         return np.asarray(mask)
     areas = np.bincount(holes.ravel(), minlength=count + 1)
-    inradius = ndimage.maximum(ndimage.distance_transform_edt(~mask), holes, np.arange(count + 1))
-    round_ = areas < 2 * np.pi * (np.maximum(inradius, 1) + 0.5) ** 2
-    round_[np.concatenate([[0], holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = False
+    sides = np.array([(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in ndimage.find_objects(holes)])
+    round_ = np.concatenate([[False], (areas[1:] > 0.5 * sides.prod(axis=1)) & (sides.max(axis=1) < 2 * sides.min(axis=1))])
+    round_[np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = False
     return np.asarray(mask | round_[holes])
 
 

@@ -44,11 +44,14 @@ def separate(mask: Mask, core: Probabilities | None, core_threshold: float, min_
     if core is None:
         return labels
     markers = label_components((core >= core_threshold) & mask)
-    pairs = np.unique(np.stack([labels[markers > 0], markers[markers > 0]]), axis=1)
-    components, counts = np.unique(pairs[0], return_counts=True)
+    component_of = np.zeros(int(markers.max(initial=0)) + 1, dtype=np.int32)  # a marker lies in one component
+    component_of[markers] = np.where(markers > 0, labels, 0)
+    crowded = np.flatnonzero(np.bincount(component_of[1:]) > 1)
+    if not len(crowded):
+        return labels
     boxes = ndimage.find_objects(labels)
     next_id = len(boxes) + 1
-    for component in components[counts > 1]:
+    for component in crowded:
         box = boxes[component - 1]
         inside = labels[box] == component
         seeds = np.where(inside, markers[box], 0)

@@ -9,13 +9,14 @@ import torchvision
 from napari_wbc.nets.alexnet import AlexNet
 from napari_wbc.nets.deeplab import DeepLabV3Plus, separable
 from napari_wbc.nets.encoders import ENCODERS, MobileNetV2, ResNet50
+from napari_wbc.nets.segmenter import fold_batchnorm
 
 
 def parameters(network: torch.nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
 
 
-@pytest.mark.parametrize(("encoder", "count"), [("resnet50", 26_691_250), ("mobilenet_v2", 2_714_930)])
+@pytest.mark.parametrize(("encoder", "count"), [("resnet50", 26_690_994), ("mobilenet_v2", 2_714_674)])
 def test_parameter_counts_of_deeplab(encoder: str, count: int) -> None:
     assert parameters(DeepLabV3Plus(encoder, 2)) == count
 
@@ -91,6 +92,31 @@ def test_torchvision_form_is_torchvisions_alexnet() -> None:
     x = torch.rand(2, 3, 227, 227)
     with torch.inference_mode():
         torch.testing.assert_close(ours(x), reference(x))
+
+
+@pytest.mark.parametrize("encoder", ["resnet50", "mobilenet_v2"])
+def test_folding_batchnorm_keeps_the_function(encoder: str) -> None:
+    torch.manual_seed(0)
+    network = DeepLabV3Plus(encoder, 2).train()
+    x = torch.rand(2, 3, 64, 64)
+    network(x)  # statistics that are not 0 and 1
+    network.eval()
+    with torch.inference_mode():
+        before = network(x)
+        after = fold_batchnorm(network)(x)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+    torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)
+
+
+def test_outlines_do_not_shift_where_a_side_is_no_multiple_of_the_stride() -> None:
+    """The map of a part is the map of the whole there: nothing is stretched to the odd size."""
+    torch.manual_seed(0)
+    network = DeepLabV3Plus("mobilenet_v2", 1).eval()
+    with torch.inference_mode():
+        x = torch.zeros(1, 3, 33, 50)
+        x[..., 20:30, 30:40] = 1
+        padded = torch.nn.functional.pad(x, (0, 14, 0, 15), mode="replicate")
+        torch.testing.assert_close(network(x), network(padded)[..., :33, :50])
 
 
 def test_separable_convolution_by_hand() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..cells import Probabilities, RgbImage
 from ..errors import CheckpointError, ModelMemoryError
@@ -30,7 +32,7 @@ class TorchSegmenter:
         self.cell_diameter_um: float = card.cell_diameter_um
         self.name = card.name
         self._device = resolve_device(device)
-        self._network = self._checkpoint.network.to(memory_format=torch.channels_last).to(self._device)
+        self._network = fold_batchnorm(self._checkpoint.network).to(memory_format=torch.channels_last).to(self._device)
         self._input = Normaliser(card.mean, card.std, self._device)
 
     @property
@@ -57,6 +59,17 @@ class TorchSegmenter:
         except torch.OutOfMemoryError as error:
             shapes = {image.shape for image in images}
             raise ModelMemoryError(f"{self.device} ran out of memory on images of {shapes}: {error}") from None
+
+
+def fold_batchnorm(network: nn.Module) -> nn.Module:
+    """Put every BatchNorm that directly follows a convolution into its weights, in place; the function stays the same."""
+    for module in network.modules():
+        children = list(module.named_children())
+        for (first, conv), (second, norm) in pairwise(children):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, first, fuse_conv_bn_eval(conv, norm))
+                setattr(module, second, nn.Identity())
+    return network
 
 
 class Normaliser:
