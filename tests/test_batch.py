@@ -157,13 +157,13 @@ def test_bad_images_fail_alone(smears: Path, tmp_path: Path, group_images: int) 
     (smears / "slide-1" / "empty.png").touch()
     (smears / "slide-1" / "cut.png").write_bytes((smears / "slide-1" / "field-3.png").read_bytes()[:200])
     (smears / "slide-2" / "text.jpg").write_text("no image")
-    tifffile.imwrite(smears / "slide-2" / "picky.tif", smear(1, 1, (64, 64)))
+    tifffile.imwrite(smears / "slide-2" / "a-picky.tif", smear(1, 1, (64, 64)))
     summary = go(smears, out, lambda: Models(Picky(), FakeClassifier()), group_images=group_images)
     rows = images(out)
     bad = {name: row["error"] for name, row in rows.items() if row["status"] == "failed"}
-    assert set(bad) == {"slide-1/empty.png", "slide-1/cut.png", "slide-2/text.jpg", "slide-2/picky.tif"}
+    assert set(bad) == {"slide-1/empty.png", "slide-1/cut.png", "slide-2/text.jpg", "slide-2/a-picky.tif"}
     assert "empty" in str(bad["slide-1/empty.png"])
-    assert bad["slide-2/picky.tif"] == "RuntimeError: no kernel for this size"
+    assert bad["slide-2/a-picky.tif"] == "RuntimeError: no kernel for this size"
     assert all(str(tmp_path) not in str(error) for error in bad.values())
     assert summary.exit_code == 1
     assert counts(out) == {"done": 6, "failed": 4}

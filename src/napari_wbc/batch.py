@@ -225,7 +225,9 @@ def _analyse(group: Sequence[Loaded], models: Models, settings: Settings) -> lis
             _Outcome(image, next(analyses), seconds) if image.field else _Outcome(image, _Failure(image.error))
             for image in group
         ]
-    return [_Outcome(image, results, seconds) for image in group]
+    if len(group) == 1:
+        return [_Outcome(group[0], results, seconds)]
+    return [outcome for image in group for outcome in _analyse([image], models, settings)]
 
 
 def _commit(out: Path, outcome: _Outcome, origin: Origin) -> Record:

@@ -185,17 +185,17 @@ def as_field(image: RgbImage | Field) -> Field:
 def segment_steps(field: Field, segmenter: Segmenter, settings: Settings) -> Steps[Segmentation]:
     """`segment_cells`, step by step.
 
-    Where neither user nor file nor red cells tell the pixel size, it is taken from the cells found at the assumed one, and
-    the image is segmented again at the scale that makes them as large as those the network was trained on.
+    Where neither user nor file nor red cells tell the pixel size, or the white cells found contradict the red ones, it is
+    taken from the white cells: the image is segmented again at the scale that makes the largest as large as those the
+    network was trained on.
     """
     yield Step("scale", 0, 1)
     scale = scaling.choose_scale(field, settings, segmenter.um_per_px)
     labels, probabilities = yield from _segment_at(field, scale, segmenter, settings)
-    if scale.source == "assumed":
-        better = scaling.scale_from_cells(labels, scale, segmenter.um_per_px, segmenter.cell_diameter_um)
-        if better is not None:
-            scale = better
-            labels, probabilities = yield from _segment_at(field, scale, segmenter, settings)
+    better = scaling.scale_from_cells(labels, scale, segmenter.um_per_px, segmenter.cell_diameter_um)
+    if better is not None:
+        scale = better
+        labels, probabilities = yield from _segment_at(field, scale, segmenter, settings)
     yield Step("outline", 0, 1)
     scores = mean_inside(labels, probabilities[0])
     native = scaling.to_native(labels, probabilities[0], settings.mask_threshold, field.pixels.shape[:2])

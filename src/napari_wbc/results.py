@@ -61,9 +61,21 @@ def write_analysis(
     ResultsError
         If the name of the image would leave the folder.
     """
-    labels, scale, domain = encode_labels(analysis), analysis.scale, analysis.domain
+    labels = encode_labels(analysis)
+    row = _row(image, analysis, source).model_copy(
+        update={"reviewed_by": reviewed_by or None, "reviewed_at": reviewed_at or None}
+    )
+    hashes = Hashes(input=source, labels=hashlib.sha256(labels).hexdigest(), origin=origin)
+    cells = tuple(sorted(map(as_stored, analysis.cells), key=lambda cell: cell.cell_id))
+    write_bytes(out, labels_path(out, image), labels)
+    return _commit(out, Record(row=row, cells=cells, hashes=hashes, edited=edited, timing=timing))
+
+
+def _row(image: str, analysis: Analysis, source: InputFile) -> ImageRow:
+    """The line of `images.csv` of an analysed image."""
+    scale, domain = analysis.scale, analysis.domain
     height, width = analysis.labels.shape
-    row = ImageRow(
+    return ImageRow(
         image=image,
         slide=slide_of(image),
         sha256=source.sha256,
@@ -76,13 +88,7 @@ def write_analysis(
         domain_reason=None if domain is None else domain.reason or None,
         status="done",
         n_cells=len(analysis.cells),
-        reviewed_by=reviewed_by or None,
-        reviewed_at=reviewed_at or None,
     )
-    hashes = Hashes(input=source, labels=hashlib.sha256(labels).hexdigest(), origin=origin)
-    cells = tuple(sorted(map(as_stored, analysis.cells), key=lambda cell: cell.cell_id))
-    write_bytes(out, labels_path(out, image), labels)
-    return _commit(out, Record(row=row, cells=cells, hashes=hashes, edited=edited, timing=timing))
 
 
 def write_failure(out: Path, image: str, error: str, source: InputFile, origin: Origin, timing: Timing | None = None) -> Record:

@@ -11,7 +11,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 from skimage.segmentation import expand_labels
 
-from .cells import Field, Labels, Mask, Probabilities, RgbImage, Scale
+from .cells import Field, Labels, Mask, Probabilities, RgbImage, Scale, ScaleSource
 from .config import ASSUMED_UM_PER_PX, RED_CELL_DIAMETER_UM, Settings
 
 WORK_SIDE_PX = 320
@@ -109,7 +109,10 @@ def _cells_mask(image: RgbImage) -> Mask:
 
 
 def scale_from_cells(labels: Labels, scale: Scale, analysis_um_per_px: float, cell_diameter_um: float) -> Scale | None:
-    """A better scale from the white cells that were found at an assumed one; None where none were found or none is needed.
+    """A better scale from the white cells that were found at a doubtful one; None where none were found or none is needed.
+
+    What the user or the file says is not doubted. A scale estimated from red cells is doubted only if the largest white cell
+    cannot be as large or as small as it says; an assumed one always.
 
     Parameters
     ----------
@@ -125,15 +128,18 @@ def scale_from_cells(labels: Labels, scale: Scale, analysis_um_per_px: float, ce
         return None
     diameter_px = 2 * float(np.sqrt(areas.max() / np.pi))  # the largest: fragments are what a wrong scale yields
     factor = cell_diameter_um / analysis_um_per_px / diameter_px
-    if abs(np.log(factor)) < np.log(GOOD_SCALE):
+    low, high = TOLERATED[scale.source]
+    if low < factor < high:
         return None
     factor = float(np.clip(factor, 1 / 4, 4))
     analysis_scale = scale.analysis_scale * factor
     return Scale(analysis_scale * analysis_um_per_px, analysis_scale, "estimated")
 
 
-GOOD_SCALE = 1.1
-"""A scale within this factor of the right one is left as it is."""
+TOLERATED: dict[ScaleSource, tuple[float, float]] = {
+    "user": (0, np.inf), "file": (0, np.inf), "estimated": (1 / 1.7, 2.5), "assumed": (1 / 1.1, 1.1),
+}  # fmt: skip
+"""Usual diameter of a white cell ÷ that of the largest one found, by the source of the scale: within, the scale stays."""
 
 
 def resize(image: RgbImage, factor: float) -> RgbImage:
