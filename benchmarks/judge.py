@@ -20,19 +20,19 @@ from pathlib import Path
 import devdata
 import numpy as np
 
+from napari_wbc.batch.discover import discover
+from napari_wbc.batch.intake import load
 from napari_wbc.cells import Analysis, Cell, CellTable, Labels, RgbImage, Scale
 from napari_wbc.config import CELL_TYPES
 from napari_wbc.crop import boxes
-from napari_wbc.discover import discover
 from napari_wbc.evaluate import evaluate, read_pairs
-from napari_wbc.intake import load
 from napari_wbc.measure import measure
 from napari_wbc.metrics.objects import box_iou, match_outlines
 from napari_wbc.nets import load_models
 from napari_wbc.pipeline import Models, analyse, segment_cells
 from napari_wbc.proportion import Proportion
-from napari_wbc.record import Origin
 from napari_wbc.results import write_analysis
+from napari_wbc.results.record import Origin
 from napari_wbc.scale import resize
 
 

@@ -238,4 +238,6 @@ def test_every_public_name_is_defined_where_it_is_said_to_be() -> None:
     for name, home in napari_wbc._HOME.items():
         path = PACKAGE / f"{home}.py"
         path = path if path.exists() else PACKAGE / home / "__init__.py"
-        assert f" {name}" in path.read_text(encoding="utf-8") or f"\n{name}" in path.read_text(encoding="utf-8"), f"{name} is not in {path}"
+        assert f" {name}" in path.read_text(encoding="utf-8") or f"\n{name}" in path.read_text(encoding="utf-8"), (
+            f"{name} is not in {path}"
+        )

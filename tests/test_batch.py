@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_wbc import analyse_folder, batch, tables
-from napari_wbc.batch import Progress, RunSummary, run
+from napari_wbc import analyse_folder
+from napari_wbc.batch import Progress, RunSummary, run, runner
+from napari_wbc.batch.collect import collect
+from napari_wbc.batch.discover import InputImage
+from napari_wbc.batch.intake import Loaded, load
 from napari_wbc.cells import Probabilities, RgbImage
-from napari_wbc.collect import collect
 from napari_wbc.config import Settings
-from napari_wbc.discover import InputImage
 from napari_wbc.errors import ResultsError, StorageError, UsageError
-from napari_wbc.intake import Loaded, load
 from napari_wbc.pipeline import Models, analyse
-from napari_wbc.record import Record
-from napari_wbc.results import read_analysis, read_record, record_path, write_analysis
+from napari_wbc.results import read_analysis, read_record, record_path, tables, write_analysis
+from napari_wbc.results.record import Record
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 from tests.smears import smear, write_slides, write_smear
 
@@ -380,11 +380,11 @@ def test_images_in_memory_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         read.append(image)
         return load(image, max_megapixels)
 
-    monkeypatch.setattr(batch, "load", note)
+    monkeypatch.setattr(runner, "load", note)
     steps = run(tmp_path / "in", tmp_path / "out", load_fakes, SETTINGS, group_images=1)
     next(steps)
     steps.close()
-    assert 1 <= len(read) <= batch.READ_AHEAD + batch.WRITE_BEHIND + 2
+    assert 1 <= len(read) <= runner.READ_AHEAD + runner.WRITE_BEHIND + 2
 
 
 # -- collect -----------------------------------------------------------------------------------------------------------

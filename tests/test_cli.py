@@ -21,7 +21,7 @@ from napari_wbc.cli import app
 from napari_wbc.config import Settings
 from napari_wbc.errors import CheckpointError, DeviceError, ModelMemoryError, StorageError, WbcError
 from napari_wbc.pipeline import Models
-from napari_wbc.runfile import read_run
+from napari_wbc.results.runfile import read_run
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 from tests.smears import write_slides
 

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from napari_wbc.config import CELL_TYPES, TYPE_COLOURS, UNCOUNTED_TYPES, USER_TYPE_COLOUR, Settings, make_settings, read_settings
+from napari_wbc.config import (
+    CELL_TYPES,
+    TYPE_COLOURS,
+    UNCOUNTED_TYPES,
+    USER_TYPE_COLOUR,
+    Settings,
+    make_settings,
+    read_settings,
+)
 from napari_wbc.errors import SettingsError, UsageError, WbcError
 
 
@@ -70,9 +78,15 @@ def test_every_setting_has_a_unit_and_a_sentence() -> None:
 
 
 def test_identity_depends_on_the_values_alone() -> None:
-    assert make_settings({"min_area_px": 100, "um_per_px": 0.2}).identity() == make_settings({"um_per_px": 0.2, "min_area_px": 100}).identity()
+    assert (
+        make_settings({"min_area_px": 100, "um_per_px": 0.2}).identity()
+        == make_settings({"um_per_px": 0.2, "min_area_px": 100}).identity()
+    )
     assert Settings().identity() == make_settings({"min_area_px": 200}).identity()
-    different = [Settings(), *(make_settings(v) for v in ({"min_area_px": 201}, {"um_per_px": 0.2}, {"separate_touching": False}))]
+    different = [
+        Settings(),
+        *(make_settings(v) for v in ({"min_area_px": 201}, {"um_per_px": 0.2}, {"separate_touching": False})),
+    ]
     assert len({settings.identity() for settings in different}) == 4
 
 
@@ -84,7 +98,10 @@ def test_settings_are_read_from_a_settings_file_or_a_run_json(tmp_path: Path) ->
     assert read_settings(plain) == read_settings(run) == settings
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[1, 2]", b'"min_area_px"', b'{"min_area_px": -1}', b'{"settings": {"nonsense": 1}}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff\xfe\x00", b"[1, 2]", b'"min_area_px"', b'{"min_area_px": -1}', b'{"settings": {"nonsense": 1}}'],
+)
 def test_a_bad_settings_file_is_refused_in_our_words(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "settings.json"
     path.write_bytes(content)

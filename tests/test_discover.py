@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_wbc.discover import discover
+from napari_wbc.batch.discover import discover
 from napari_wbc.errors import UsageError
 
 

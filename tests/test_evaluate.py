@@ -17,8 +17,8 @@ from napari_wbc.errors import ResultsError, UsageError
 from napari_wbc.evaluate import evaluate, read_pairs
 from napari_wbc.evaluation import Evaluation
 from napari_wbc.metrics.pixels import tolerance_px
-from napari_wbc.record import InputFile, Origin
 from napari_wbc.results import write_analysis, write_failure
+from napari_wbc.results.record import InputFile, Origin
 
 SHAPE = (60, 80)
 LEFT, MIDDLE, RIGHT = Box(10, 5, 30, 25), Box(10, 30, 30, 50), Box(10, 55, 30, 75)  # 20 × 20 px each

@@ -12,9 +12,9 @@ import pytest
 from napari_wbc.config import TYPE_COLOURS, USER_TYPE_COLOUR, Settings
 from napari_wbc.differential import differential
 from napari_wbc.exchange.report import render, write_report
-from napari_wbc.record import ImageRow
-from napari_wbc.runfile import Model, RunFile
-from napari_wbc.summary import Summary
+from napari_wbc.results.record import ImageRow
+from napari_wbc.results.runfile import Model, RunFile
+from napari_wbc.results.summary import Summary
 
 EVIL = '<script>alert("1")</script>&\'=x'
 

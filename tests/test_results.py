@@ -17,10 +17,8 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_wbc import tables
 from napari_wbc.cells import COLUMNS, Analysis, Box, Cell, CellTable, Domain, Scale
 from napari_wbc.errors import ResultsError, StorageError
-from napari_wbc.record import InputFile, Origin, as_stored
 from napari_wbc.results import (
     encode_labels,
     images_in,
@@ -30,11 +28,13 @@ from napari_wbc.results import (
     read_labels,
     read_record,
     record_path,
+    tables,
     write_analysis,
     write_failure,
 )
-from napari_wbc.storage import place
-from napari_wbc.summary import CELL_COLUMNS, IMAGE_COLUMNS, make_tables
+from napari_wbc.results.record import InputFile, Origin, as_stored
+from napari_wbc.results.storage import place
+from napari_wbc.results.summary import CELL_COLUMNS, IMAGE_COLUMNS, make_tables
 
 SOURCE = InputFile(sha256="ab" * 32, size=123, mtime_ns=1_700_000_000_123_456_789)
 ORIGIN = Origin(segmenter="seg", classifier="cls", settings="set")

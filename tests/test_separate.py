@@ -100,8 +100,14 @@ def test_nothing_gives_no_labels() -> None:
     assert not separate(nothing, np.ones((8, 8), dtype=np.float32), 0.5, 200).any()
 
 
-@given(arrays(bool, (12, 14)), arrays(np.float32, (12, 14), elements=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])), st.integers(0, 6))
-def test_every_pixel_keeps_a_label_and_ids_are_1_to_n_in_raster_order(mask: np.ndarray, core: np.ndarray, min_area_px: int) -> None:
+@given(
+    arrays(bool, (12, 14)),
+    arrays(np.float32, (12, 14), elements=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])),
+    st.integers(0, 6),
+)
+def test_every_pixel_keeps_a_label_and_ids_are_1_to_n_in_raster_order(
+    mask: np.ndarray, core: np.ndarray, min_area_px: int
+) -> None:
     components = label_components(mask)
     for labels in (components, separate(mask, core, 0.75, min_area_px)):
         assert_array_equal(labels > 0, mask)

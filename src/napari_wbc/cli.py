@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ._cli.options import CommandWithSettings, read_options
 from .errors import ModelMemoryError, StorageError, WbcError
-from .options import CommandWithSettings, read_options
 
 if TYPE_CHECKING:
     from .pipeline import LoadModels
@@ -71,13 +71,14 @@ def run(
     with _exit_codes(debug):
         settings = read_options(context)
         if dry_run:
-            from .discover import discover
+            from .batch.discover import discover
 
             found = discover(inputs, out)
             print("\n".join(image.name for image in found.images))
             print(f"{len(found.images)} images in {found.root}, {found.n_other} other files.", file=sys.stderr)
             return
-        from . import batch, terminal
+        from . import batch
+        from ._cli import terminal
 
         load = _loader(segmenter, classifier, device)
         summary = terminal.follow(batch.run(inputs, out, load, settings, retry_failed=retry_failed))
@@ -97,8 +98,9 @@ def demo(
     """Draw a small set of smears, analyse it, and compare with what was drawn."""
     with _exit_codes(debug):
         settings = read_options(context)
-        from . import batch, terminal
-        from .demo import compare_with_truth, draw
+        from . import batch
+        from ._cli import terminal
+        from ._cli.demo import compare_with_truth, draw
 
         print(
             "These smears are SYNTHETIC: drawn by the program, no blood. They show that it works here, not how well on yours."
@@ -117,8 +119,8 @@ def collect(
 ) -> None:
     """Make the tables and the report of a results folder again, from its records."""
     with _exit_codes(debug):
-        from . import terminal
-        from .collect import collect as make
+        from ._cli import terminal
+        from .batch.collect import collect as make
 
         summary = make(out)
         print(terminal.folder_text(summary, out))

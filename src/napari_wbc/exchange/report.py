@@ -11,9 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..config import TYPE_COLOURS, UNCOUNTED_TYPES, USER_TYPE_COLOUR, Settings
 from ..differential import TypeCount
-from ..runfile import RunFile
-from ..storage import write_bytes
-from ..summary import Summary
+from ..results.runfile import RunFile
+from ..results.storage import write_bytes
+from ..results.summary import Summary
 
 NAME = "report.html"
 

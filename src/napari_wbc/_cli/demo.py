@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from .cells import Analysis, CellTable, Scale
-from .compare import Pair
-from .errors import UsageError
-from .evaluate import evaluate
-from .evaluation import Evaluation
-from .measure import measure
-from .results import images_in, read_analysis, read_record
-from .synthetic import Drawn, write_smears
+from ..cells import Analysis, CellTable, Scale
+from ..compare import Pair
+from ..errors import UsageError
+from ..evaluate import evaluate
+from ..evaluation import Evaluation
+from ..measure import measure
+from ..results import images_in, read_analysis, read_record
+from ..synthetic import Drawn, write_smears
 
 N_SLIDES, N_FIELDS, SEED = 2, 4, 20
 """Size of the demonstration: half a minute on two cores."""

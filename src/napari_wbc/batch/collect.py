@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .exchange.report import write_report
-from .runfile import read_run
-from .summary import Summary, make_tables
+from ..exchange.report import write_report
+from ..results.runfile import read_run
+from ..results.summary import Summary, make_tables
 
 
 def collect(out: str | Path) -> Summary:

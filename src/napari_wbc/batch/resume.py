@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..errors import ResultsError
+from ..results import labels_path, read_record, record_path
+from ..results.record import InputFile, Origin, Record
 from .discover import InputImage
-from .errors import ResultsError
-from .record import InputFile, Origin, Record
-from .results import labels_path, read_record, record_path
 
 logger = logging.getLogger(__name__)
 

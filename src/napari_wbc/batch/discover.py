@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import UsageError
-from .images import IMAGE_SUFFIXES
+from ..errors import UsageError
+from ..images import IMAGE_SUFFIXES
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
-from .cells import Box, Cell, ScaleSource
-from .config import CELL_TYPES
+from ..cells import Box, Cell, ScaleSource
+from ..config import CELL_TYPES
 
 _TEXT = ("cell_type", "previous_cell_type", "reviewed_by", "reviewed_at")
 _FOUR_DECIMALS = ("segmentation_score", "none_of_five_score", "margin")

@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cells import Field
+from ..cells import Field
+from ..errors import ImageError, ImageTooLargeError, UnreadableImageError, UnsupportedImageError
+from ..images import decode
+from ..results.record import InputFile
 from .discover import InputImage
-from .errors import ImageError, ImageTooLargeError, UnreadableImageError, UnsupportedImageError
-from .images import decode
-from .record import InputFile
 
 _BYTES_PER_PX = 8
 """Of four channels of 16 bits: a file of more bytes than the pixel budget explains is not read."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import ResultsError, StorageError
+from ..errors import ResultsError, StorageError
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full. Free some space",

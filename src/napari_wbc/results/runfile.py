@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from . import __version__
-from .config import Settings
-from .errors import ResultsError, UsageError
+from .. import __version__
+from ..config import Settings
+from ..errors import ResultsError, UsageError
 from .storage import write_bytes
 
 NAME = "run.json"

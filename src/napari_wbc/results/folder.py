@@ -16,8 +16,8 @@ import numpy as np
 import tifffile
 from pydantic import ValidationError
 
-from .cells import Analysis, CellTable, Domain, Labels, Scale
-from .errors import ResultsError
+from ..cells import Analysis, CellTable, Domain, Labels, Scale
+from ..errors import ResultsError
 from .record import Hashes, ImageRow, InputFile, Origin, Record, Timing, as_stored
 from .storage import place, remove, write_bytes
 

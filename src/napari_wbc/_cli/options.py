@@ -15,7 +15,7 @@ from typer.core import TyperCommand
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from .config import Settings
+    from ..config import Settings
 
 _KEY = "napari_wbc.settings"
 _BOUNDS = {"gt": "more than {}", "ge": "at least {}", "lt": "less than {}", "le": "at most {}"}
@@ -43,7 +43,7 @@ def read_options(context: typer.Context) -> Settings:
     SettingsError
         If the file cannot be read, or a value is not valid.
     """
-    from .config import make_settings, read_settings
+    from ..config import make_settings, read_settings
 
     given = {name: value for name, value in context.meta[_KEY].items() if value is not None}
     config = given.pop("config", None)
@@ -53,7 +53,7 @@ def read_options(context: typer.Context) -> Settings:
 
 def _options() -> list[Any]:
     """The options, as click has them."""
-    from .config import Settings
+    from ..config import Settings
 
     def declared() -> None:
         """Never called: its parameters are what typer makes options of."""

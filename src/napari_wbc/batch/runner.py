@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from .cells import Analysis
+from ..cells import Analysis
+from ..config import Settings
+from ..errors import ImageError
+from ..pipeline import LoadModels, Models, analyse_many
+from ..results import write_analysis, write_failure
+from ..results.record import Origin, Record, Timing
+from ..results.runfile import Counts, Model, RunFile, begin, check_out, now, relative_root, write_run
+from ..results.summary import Summary
 from .collect import collect
-from .config import Settings
 from .discover import discover
-from .errors import ImageError
 from .intake import Loaded, load
-from .pipeline import LoadModels, Models, analyse_many
-from .record import Origin, Record, Timing
-from .results import write_analysis, write_failure
 from .resume import Task, plan
-from .runfile import Counts, Model, RunFile, begin, check_out, now, relative_root, write_run
-from .summary import Summary
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cells, tables
-from .config import UNIDENTIFIED
-from .differential import COLUMNS, POOLED, TypeCount, differential
+from .. import cells
+from ..config import UNIDENTIFIED
+from ..differential import COLUMNS, POOLED, TypeCount, differential
+from . import tables
+from .folder import iter_records
 from .record import ImageRow, Record
-from .results import iter_records
 from .storage import writing
 
 IMAGE_COLUMNS: tuple[str, ...] = tuple(ImageRow.model_fields)

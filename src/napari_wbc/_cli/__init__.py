@@ -1,0 +1,1 @@
+"""What the command line is made of: options from the settings, tables and progress for the terminal, the demo."""

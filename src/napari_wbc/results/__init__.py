@@ -1,0 +1,31 @@
+"""The results folder is a data set: what batch writes, napari opens and saves, and training reads."""
+
+from __future__ import annotations
+
+from .folder import (
+    encode_labels,
+    images_in,
+    iter_records,
+    labels_path,
+    read_analysis,
+    read_labels,
+    read_record,
+    record_path,
+    slide_of,
+    write_analysis,
+    write_failure,
+)
+
+__all__ = [
+    "encode_labels",
+    "images_in",
+    "iter_records",
+    "labels_path",
+    "read_analysis",
+    "read_labels",
+    "read_record",
+    "record_path",
+    "slide_of",
+    "write_analysis",
+    "write_failure",
+]
