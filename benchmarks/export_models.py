@@ -38,7 +38,7 @@ def averaged(folder: Path) -> tuple[dict[str, Tensor], int]:
     return {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}, mark["number"] + 1
 
 
-def export_segmenter(work: Path, path: Path) -> None:
+def export_segmenter(work: Path, path: Path, metrics: dict[str, str]) -> None:
     """The segmenter, with the IoU over its validation images."""
     weights, epochs = averaged(work / "segmenter")
     architecture = DeepLab(encoder="mobilenet_v2")
@@ -61,7 +61,7 @@ def export_segmenter(work: Path, path: Path) -> None:
         recipe=f"{epochs} epochs of 120 × 6 windows of 256 px; AdamW, cosine; stain, colour, focus, scale varied; cells pasted",
         start_weights="MobileNetV2 trained on ImageNet, COCO, VOC (TensorFlow deeplabv3_mnv2_pascal_trainval; Apache-2.0)",
         licences=("weights: BSD-3-Clause", "start weights: Apache-2.0", "data: MIT, CC BY 4.0"),
-        metrics={f"dev {name}": f"{100 * value:.1f} %" for name, value in scores.items()},
+        metrics={f"{name} on dev, analysis scale": f"{100 * value:.1f} %" for name, value in scores.items()} | metrics,
     )
     save_checkpoint(path, network, card)
     print(card.model_dump_json(indent=1))
@@ -78,7 +78,7 @@ def median_diameter_px(labels: list[npt.NDArray[np.int32]]) -> float:
     return float(2 * np.sqrt(np.median(areas) / np.pi))
 
 
-def export_classifier(work: Path, path: Path) -> None:
+def export_classifier(work: Path, path: Path, metrics: dict[str, str]) -> None:
     """The classifier, its probabilities calibrated and the threshold of `unidentified` chosen on dev data."""
     weights, epochs = averaged(work / "classifier")
     mark = json.loads((work / "classifier" / "feature_scale.json").read_text())
@@ -113,7 +113,8 @@ def export_classifier(work: Path, path: Path) -> None:
         metrics={
             "pbc dev, true boxes": str(Proportion(k=int(right.sum()), n=len(right))),
             "others rejected": str(Proportion(k=int((none[~five] >= threshold).sum()), n=int((~five).sum()))),
-        },
+        }
+        | metrics,
     )
     save_checkpoint(path, network, card)
     print(card.model_dump_json(indent=1))
@@ -140,8 +141,9 @@ def main() -> None:
     parser.add_argument("what", choices=["segmenter", "classifier"])
     parser.add_argument("work", type=Path)
     parser.add_argument("model", type=Path)
+    parser.add_argument("--metric", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="put on the card")
     args = parser.parse_args()
-    (export_segmenter if args.what == "segmenter" else export_classifier)(args.work, args.model)
+    (export_segmenter if args.what == "segmenter" else export_classifier)(args.work, args.model, dict(args.metric))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from napari_wbc.cleanup import clean_up
+from napari_wbc.cleanup import clean_up, drop_doubtful
 
 
 def mask_of(*slices: tuple[slice, slice], shape: tuple[int, int] = (60, 60)) -> np.ndarray:
@@ -67,3 +67,15 @@ def test_an_empty_mask_stays_empty_and_the_input_as_it_is() -> None:
     before = ring.copy()
     assert clean_up(ring, 200).dtype == bool
     assert_array_equal(ring, before)
+
+
+def test_objects_of_low_mean_probability_are_left_out_and_the_rest_numbered_anew() -> None:
+    labels = np.array([[1, 1, 0, 2, 2, 0, 3]], dtype=np.int32)
+    probability = np.array([[0.9, 0.7, 0.1, 0.8, 0.6, 0.0, 0.75]], dtype=np.float32)
+    kept, scores = drop_doubtful(labels, probability, 0.75)
+    assert kept.tolist() == [[1, 1, 0, 0, 0, 0, 2]]
+    assert scores == {1: pytest.approx(0.8), 2: pytest.approx(0.75)}
+    nothing, none = drop_doubtful(np.zeros((2, 3), np.int32), np.ones((2, 3), np.float32), 0.5)
+    assert nothing.shape == (2, 3)
+    assert not nothing.any()
+    assert none == {}

@@ -10,6 +10,7 @@ import pytest
 from napari_wbc.cells import Cell
 from napari_wbc.crop import boxes
 from napari_wbc.measure import measure
+from napari_wbc.nucleus import nucleus_areas_px
 
 SHAPE = (140, 160)
 YY, XX = np.mgrid[: SHAPE[0], : SHAPE[1]]
@@ -25,7 +26,8 @@ def ellipse(y: float, x: float, a: float, b: float, angle_deg: float = 0) -> np.
 
 
 def measured(mask: np.ndarray, image: np.ndarray = WHITE, um_per_px: float | None = None) -> Cell:
-    (cell,) = measure(image, mask.astype(np.int32), {}, um_per_px)
+    labels = mask.astype(np.int32)
+    (cell,) = measure(image, labels, {}, um_per_px, nucleus_areas_px(image, labels))
     return cell
 
 

@@ -26,7 +26,7 @@ def core_of(mask: np.ndarray) -> np.ndarray:
 
 def test_two_touching_discs_are_parted_at_their_neck() -> None:
     mask = disc(40, 40, 20) | disc(40, 76, 20)
-    labels = separate(mask, core_of(mask), 0.7, 200)
+    labels = separate(mask, core_of(mask) ** 3, 0.7, 200)
     assert labels.dtype == np.int32
     assert_array_equal(labels > 0, mask)
     assert labels.max() == 2
@@ -83,7 +83,7 @@ def test_merging_a_small_part_leaves_the_others_parted() -> None:
     mask = disc(40, 40, 20) | disc(40, 76, 20) | disc(40, 100, 6)
     core = np.zeros(mask.shape, dtype=np.float32)
     for x, height in ((40, 1.0), (76, 1.0), (102, 1.0)):
-        core = np.maximum(core, height - np.hypot(YY - 40, XX - x) / 40).astype(np.float32)
+        core = np.maximum(core, height - np.hypot(YY - 40, XX - x) / 12).astype(np.float32)
     assert separate(mask, core, 0.8, 1).max() == 3
     labels = separate(mask, core, 0.8, 300)
     assert labels.max() == 2
@@ -120,3 +120,19 @@ def test_every_pixel_keeps_a_label_and_ids_are_1_to_n_in_raster_order(
             whole = np.count_nonzero(components == components[labels == i][0])
             assert areas >= min_area_px or areas == whole
             assert len(np.unique(components[labels == i])) == 1
+
+
+@pytest.mark.parametrize(("dip", "cells"), [(0.1, 2), (0.24, 2), (0.26, 1), (0.45, 1)])
+def test_two_peaks_are_two_cores_only_if_the_dip_between_them_is_deep(dip: float, cells: int) -> None:
+    core = np.full((9, 21), 0.0, np.float32)
+    core[2:7, 2:9] = core[2:7, 12:19] = 0.9
+    core[2:7, 9:12] = dip
+    assert separate(np.ones((9, 21), bool), core, 0.5, 1).max() == cells
+
+
+def test_faint_cores_part_nothing() -> None:
+    mask = disc(40, 20, 12) | disc(40, 60, 12) | disc(40, 100, 12)
+    core = np.zeros(mask.shape, dtype=np.float32)
+    core[35, 20] = core[45, 20] = core[35, 100] = core[45, 100] = 0.4
+    core[40, 60] = 0.9
+    assert_array_equal(separate(mask, core, 0.5, 1), label_components(mask))

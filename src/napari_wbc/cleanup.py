@@ -1,4 +1,4 @@
-"""Clean a mask at the analysis scale: fill holes, then area opening."""
+"""Clean what was found at the analysis scale: fill holes, area opening, leave out doubtful objects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import remove_small_objects
 
-from .cells import Mask
+from .cells import Labels, Mask, Probabilities
 
 
 def clean_up(mask: Mask, min_area_px: int) -> Mask:
@@ -27,3 +27,26 @@ def clean_up(mask: Mask, min_area_px: int) -> Mask:
     if min_area_px <= 1:
         return np.asarray(filled)
     return np.asarray(remove_small_objects(filled, max_size=min_area_px - 1, connectivity=2))
+
+
+def drop_doubtful(labels: Labels, probability: Probabilities, min_score: float) -> tuple[Labels, dict[int, float]]:
+    """Leave out the objects whose mean probability is below `min_score`.
+
+    Parameters
+    ----------
+    labels
+        (H, W) int32, ids 1..n.
+    probability
+        (H, W) float32, probability of WBC.
+
+    Returns
+    -------
+    The labels of the rest, numbered 1..m in the same order, and the mean probability of each.
+    """
+    flat = labels.ravel()
+    areas = np.bincount(flat)
+    scores = np.bincount(flat, weights=probability.ravel()) / np.maximum(areas, 1)
+    kept = (areas > 0) & (scores >= min_score)
+    kept[0] = False
+    new_ids = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return new_ids[labels], {int(new_ids[i]): float(scores[i]) for i in np.flatnonzero(kept)}

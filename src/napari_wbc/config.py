@@ -60,6 +60,10 @@ class Settings(BaseModel):
         default=200, ge=0, le=100_000, title="Smallest cell", json_schema_extra={"unit": "analysis px"},
         description="Area opening: objects smaller than this, at the analysis scale, are removed.",
     )  # fmt: skip
+    min_score: float = Field(
+        default=0.75, ge=0, le=1, title="Least certainty", json_schema_extra={"unit": "probability"},
+        description="An object whose mean probability of being a white blood cell is lower than this is left out.",
+    )  # fmt: skip
     separate_touching: bool = Field(
         default=True, json_schema_extra={"unit": ""}, description="Part cells that touch into one object each."
     )

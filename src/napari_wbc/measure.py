@@ -1,17 +1,23 @@
-"""Measure every labelled cell: area, shape, colour, nucleus."""
+"""Measure every labelled cell: area, shape, colour, share of the nucleus."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
-import numpy as np
 from skimage.measure import regionprops
 
 from .cells import Box, Cell, CellTable, Labels, RgbImage
-from .nucleus import nucleus
 
 
-def measure(image: RgbImage, labels: Labels, scores: dict[int, float], um_per_px: float | None) -> CellTable:
+def measure(
+    image: RgbImage,
+    labels: Labels,
+    scores: Mapping[int, float],
+    um_per_px: float | None,
+    nucleus_areas_px: Mapping[int, int] = MappingProxyType({}),
+) -> CellTable:
     """One row per cell, without a type.
 
     Parameters
@@ -24,6 +30,8 @@ def measure(image: RgbImage, labels: Labels, scores: dict[int, float], um_per_px
         Mean probability of WBC inside each cell, by id; ids without one get none.
     um_per_px
         Pixel size, µm, or None: then the columns in µm stay empty.
+    nucleus_areas_px
+        Area of the nucleus of each cell, by id; ids without one get none.
 
     Returns
     -------
@@ -39,7 +47,7 @@ def measure(image: RgbImage, labels: Labels, scores: dict[int, float], um_per_px
         pixels = image[box.slices]
         inside = region.image
         red, green, blue = (round(float(v), 2) for v in pixels[inside].mean(axis=0))
-        nucleus_area_px = int(np.count_nonzero(nucleus(pixels, inside)))
+        nucleus_area_px = nucleus_areas_px.get(int(region.label))
         cells.append(
             Cell(
                 cell_id=int(region.label),
@@ -49,7 +57,7 @@ def measure(image: RgbImage, labels: Labels, scores: dict[int, float], um_per_px
                 area_px=area_px,
                 touches_border=box.y0 == 0 or box.x0 == 0 or box.y1 == height or box.x1 == width,
                 nucleus_area_px=nucleus_area_px,
-                nc_ratio=round(nucleus_area_px / area_px, 4),
+                nc_ratio=None if nucleus_area_px is None else round(nucleus_area_px / area_px, 4),
                 diameter_px=round(diameter_px, 2),
                 area_um2=None if um_per_px is None else round(area_px * um_per_px**2, 2),
                 diameter_um=None if um_per_px is None else round(diameter_px * um_per_px, 2),

@@ -15,10 +15,11 @@ import numpy as np
 
 from . import scale as scaling
 from .cells import Analysis, Cell, CellTable, Field, Labels, Probabilities, RgbImage, Scale, Segmentation
-from .cleanup import clean_up
+from .cleanup import clean_up, drop_doubtful
 from .config import CELL_TYPES, UNIDENTIFIED, Settings
 from .crop import crop
 from .measure import measure
+from .nucleus import nucleus_areas_px
 from .separate import separate
 from .tiling import stitch, windows
 
@@ -191,20 +192,21 @@ def segment_steps(field: Field, segmenter: Segmenter, settings: Settings) -> Ste
     """
     yield Step("scale", 0, 1)
     scale = scaling.choose_scale(field, settings, segmenter.um_per_px)
-    labels, probabilities = yield from _segment_at(field, scale, segmenter, settings)
+    labels, scores, probability = yield from _segment_at(field, scale, segmenter, settings)
     better = scaling.scale_from_cells(labels, scale, segmenter.um_per_px, segmenter.cell_diameter_um)
     if better is not None:
         scale = better
-        labels, probabilities = yield from _segment_at(field, scale, segmenter, settings)
+        labels, scores, probability = yield from _segment_at(field, scale, segmenter, settings)
     yield Step("outline", 0, 1)
-    scores = mean_inside(labels, probabilities[0])
-    native = scaling.to_native(labels, probabilities[0], settings.mask_threshold, field.pixels.shape[:2])
+    native = scaling.to_native(labels, probability, settings.mask_threshold, field.pixels.shape[:2])
     native.flags.writeable = False
     return Segmentation(native, scores, scale)
 
 
-def _segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Settings) -> Steps[tuple[Labels, Probabilities]]:
-    """Labels (h, w) and probabilities (K, h, w) at the analysis scale, large images tile by tile."""
+def _segment_at(
+    field: Field, scale: Scale, segmenter: Segmenter, settings: Settings
+) -> Steps[tuple[Labels, dict[int, float], Probabilities]]:
+    """Labels (h, w), their scores and the probability of WBC (h, w) at the analysis scale, large images tile by tile."""
     image = scaling.to_analysis(field.pixels, scale.analysis_scale)
     tiles = windows(image.shape[:2])
     outputs = []
@@ -214,14 +216,8 @@ def _segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Sett
     probabilities = stitch(outputs, tiles, image.shape[:2])
     mask = clean_up(probabilities[0] >= settings.mask_threshold, settings.min_area_px)
     core = probabilities[1] if settings.separate_touching and len(probabilities) > 1 else None
-    return separate(mask, core, settings.core_threshold, settings.min_area_px), probabilities
-
-
-def mean_inside(labels: Labels, probability: Probabilities) -> dict[int, float]:
-    """Mean of `probability` (H, W) over the pixels of every id of `labels` (H, W)."""
-    areas = np.bincount(labels.ravel())
-    sums = np.bincount(labels.ravel(), weights=probability.ravel())
-    return {int(i): float(sums[i] / areas[i]) for i in np.flatnonzero(areas) if i > 0}
+    labels = separate(mask, core, settings.core_threshold, settings.min_area_px)
+    return *drop_doubtful(labels, probabilities[0], settings.min_score), probabilities[0]
 
 
 def reclassify_steps(
@@ -231,7 +227,9 @@ def reclassify_steps(
     tables = []
     for i, (field, segmentation) in enumerate(zip(fields, segmentations, strict=True)):
         yield Step("measure", i, len(fields))
-        tables.append(measure(field.pixels, segmentation.labels, segmentation.scores, segmentation.scale.um_per_px))
+        pixels, labels = field.pixels, segmentation.labels
+        nuclei = nucleus_areas_px(pixels, labels)
+        tables.append(measure(pixels, labels, segmentation.scores, segmentation.scale.um_per_px, nuclei))
     total = sum(map(len, tables))
     named: list[tuple[Probabilities, Probabilities]] = []
     size, margin = classifier.crop_size_px, classifier.crop_margin

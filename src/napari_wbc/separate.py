@@ -21,9 +21,10 @@ def label_components(mask: Mask) -> Labels:
 def separate(mask: Mask, core: Probabilities | None, core_threshold: float, min_area_px: int) -> Labels:
     """One label per cell: components, parted where one holds more than one core.
 
-    Each component that holds two or more cores is flooded from them (marker-controlled watershed on the core probability), so
-    that the seam runs where the network saw least of a core. Parts smaller than `min_area_px` are merged back by leaving
-    their cores out. A component with one core or none stays whole.
+    A core is a region of `core` above half the threshold that reaches the threshold somewhere: two peaks with a shallow dip
+    between them are one core. Each component that holds two or more is flooded from them (marker-controlled watershed on the
+    core probability), so that the seam runs where the network saw least of a core. Parts smaller than `min_area_px` are
+    merged back by leaving their cores out. A component with one core or none stays whole.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def separate(mask: Mask, core: Probabilities | None, core_threshold: float, min_
     core
         (H, W) float32 in 0..1, the probability of lying well inside a cell; None gives plain connected components.
     core_threshold
-        Pixels of `core` from this value on make the markers.
+        Value that a core must reach.
     min_area_px
         Smallest area of a part, analysis px.
 
@@ -43,10 +44,12 @@ def separate(mask: Mask, core: Probabilities | None, core_threshold: float, min_
     labels = label_components(mask)
     if core is None:
         return labels
-    markers = label_components((core >= core_threshold) & mask)
+    markers = label_components((core >= core_threshold / 2) & mask)
+    peaks = ndimage.maximum(core, markers, np.arange(int(markers.max(initial=0)) + 1))
+    markers = np.where(peaks >= core_threshold, np.arange(len(peaks), dtype=np.int32), 0)[markers]
     component_of = np.zeros(int(markers.max(initial=0)) + 1, dtype=np.int32)  # a marker lies in one component
     component_of[markers] = np.where(markers > 0, labels, 0)
-    crowded = np.flatnonzero(np.bincount(component_of[1:]) > 1)
+    crowded = np.flatnonzero(np.bincount(component_of[component_of > 0]) > 1)
     if not len(crowded):
         return labels
     boxes = ndimage.find_objects(labels)
