@@ -25,7 +25,7 @@ from napari_wbc.batch.intake import load
 from napari_wbc.cells import Analysis, Cell, CellTable, Labels, RgbImage, Scale
 from napari_wbc.config import CELL_TYPES
 from napari_wbc.crop import boxes
-from napari_wbc.evaluate import evaluate, read_pairs
+from napari_wbc.evaluate import Evaluation, evaluate, read_pairs
 from napari_wbc.measure import measure
 from napari_wbc.metrics.objects import box_iou, match_outlines
 from napari_wbc.nets import load_models
@@ -41,8 +41,8 @@ def say(what: str, k: int, n: int) -> None:
     print(f"{what}: {Proportion(k=k, n=n)}", flush=True)
 
 
-def judge_bccd(work: Path, segmenter: str, classifier: str) -> None:
-    """AP, IoU and speed of `napari-wbc run` on the 99 dev fields and a truncated file."""
+def judge_bccd(work: Path, segmenter: str = "default", classifier: str = "default") -> tuple[int, float, Evaluation]:
+    """Exit code, seconds and figures of `napari-wbc run` on the 99 dev fields and a truncated file."""
     images, truth, out = work / "bccd_dev", work / "bccd_truth", work / "bccd_results"
     for folder in (images, truth, out):
         shutil.rmtree(folder, ignore_errors=True)
@@ -66,8 +66,7 @@ def judge_bccd(work: Path, segmenter: str, classifier: str) -> None:
     start = time.perf_counter()
     code = subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode
     seconds = time.perf_counter() - start
-    print(f"\nexit code {code}; {seconds:.1f} s, {100 / seconds:.1f} fields per second, start-up included")
-    print(evaluate(read_pairs(out, truth)).table())
+    return code, seconds, evaluate(read_pairs(out, truth))
 
 
 def truth_of(pixels: RgbImage, labels: Labels) -> Analysis:
@@ -76,10 +75,9 @@ def truth_of(pixels: RgbImage, labels: Labels) -> Analysis:
     return Analysis(labels, cells, Scale(None, 1.0, "assumed"))
 
 
-def judge_scale(models: Models) -> None:
+def judge_scale(models: Models, reals: list[devdata.Real]) -> int:
     """The same field at half, full and double size: same number of cells, outlines of IoU ≥ 0.8, no pixel size given."""
     same = 0
-    reals = list(devdata.bccd("dev"))
     for real in reals:
         one = segment_cells(real.pixels, models.segmenter)
         good = True
@@ -95,7 +93,7 @@ def judge_scale(models: Models) -> None:
                 good = False
                 print(real.name, factor, n_one, n_other, np.round(matches, 2), one.scale, other.scale)
         same += good
-    say("same cells at 0.5x, 1x and 2x", same, len(reals))
+    return same
 
 
 def central(analysis: Analysis, box: tuple[int, int, int, int] | None) -> Cell | None:
@@ -156,11 +154,14 @@ def main() -> None:
     parser.add_argument("--classifier", default="default")
     args = parser.parse_args()
     if args.what == "bccd":
-        judge_bccd(args.work, args.segmenter, args.classifier)
+        code, seconds, figures = judge_bccd(args.work, args.segmenter, args.classifier)
+        print(f"\nexit code {code}; {seconds:.1f} s, {100 / seconds:.1f} fields per second, start-up included")
+        print(figures.table())
         return
     models = load_models(args.segmenter, args.classifier, "cpu")
     if args.what == "scale":
-        judge_scale(models)
+        fields = list(devdata.bccd("dev"))
+        say("same cells at 0.5x, 1x and 2x", judge_scale(models, fields), len(fields))
     elif args.what == "pbc":
         report_types(judge_types(devdata.pbc("dev"), models))
     else:

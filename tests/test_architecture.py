@@ -17,15 +17,12 @@ STAGES = (
     *("images", "scale", "domain", "cleanup", "separate", "crop", "nucleus", "measure", "tiling"),
     *("metrics", "differential"),
 )
-FILES = ("tables", "storage", "record", "results", "runfile", "collect", "exchange", "datasets", "synthetic")
-ROAD = ("pipeline", "review", "compare", "evaluation", "evaluate", "slides", "discover", "resume", "batch")
+FILES = ("results", "exchange", "datasets", "synthetic")
+ROAD = ("pipeline", "review", "evaluate", "slides", "batch")
 TORCH = ("nets", "training")
-FRONT_ENDS = ("cli", "_napari")
+FRONT_ENDS = ("_cli", "cli", "_napari")
 LISTING = (*WORDS, *STAGES, *FILES, *ROAD, *TORCH, *FRONT_ENDS)
 """The rows of the listing, top to bottom: a module imports only from rows above its own. A package is one row."""
-
-BETWEEN_STAGES: set[tuple[str, str]] = {("measure", "nucleus")}
-"""Imports of one stage by another that are allowed all the same."""
 
 GRAPHICS = {"napari", "magicgui", "qtpy", "superqt", "vispy", "npe2", "PyQt5", "PyQt6", "PySide2", "PySide6"}
 
@@ -137,7 +134,7 @@ def test_a_module_imports_only_from_rows_above_it() -> None:
 
 
 def test_stages_do_not_import_each_other() -> None:
-    assert between_stages(modules()) == BETWEEN_STAGES
+    assert between_stages(modules()) == set()
 
 
 def test_torch_lives_in_nets_and_training_and_nowhere_else() -> None:
@@ -153,7 +150,7 @@ def test_nothing_prints_outside_the_command_line() -> None:
 
 
 def test_no_exception_is_swallowed_outside_the_one_place_in_batch() -> None:
-    assert swallowers(modules()) in ([], ["batch.py"])
+    assert swallowers(modules()) == ["batch/runner.py"]
 
 
 # -- these rules can fail ----------------------------------------------------------------------------------------------
@@ -218,8 +215,6 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("name", ["pipeline", "batch", "evaluate", "cli"])
 def test_the_pipeline_the_batch_and_the_command_line_need_neither_torch_nor_napari(name: str) -> None:
-    if not (PACKAGE / f"{name}.py").exists():
-        pytest.skip(f"{name}.py is not written yet")
     assert loaded_by(f"import napari_wbc.{name}") & {"torch", "torchvision", *GRAPHICS} == set()
 
 

@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 
 from napari_wbc.cells import Analysis, Box, Cell, CellTable, Scale
-from napari_wbc.compare import Pair
 from napari_wbc.config import CELL_TYPES
 from napari_wbc.errors import ResultsError, UsageError
-from napari_wbc.evaluate import evaluate, read_pairs
-from napari_wbc.evaluation import Evaluation
+from napari_wbc.evaluate import Evaluation, Pair, evaluate, read_pairs
 from napari_wbc.metrics.pixels import tolerance_px
 from napari_wbc.results import write_analysis, write_failure
 from napari_wbc.results.record import InputFile, Origin

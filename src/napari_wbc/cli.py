@@ -1,4 +1,4 @@
-"""The command line: `napari-wbc run | demo | collect | models`. Results go to stdout, progress and messages to stderr."""
+"""The command line: `napari-wbc run | demo | train | …`. Results go to stdout, progress and messages to stderr."""
 
 from __future__ import annotations
 
@@ -145,6 +145,58 @@ def models(debug: Debug = False) -> None:
             print(f"{model.name}: {card.task}\n" + "".join(f"  {name:<14} {value}\n" for name, value in facts.items() if value))
 
 
+@app.command("import")
+def import_(
+    layout: Annotated[str, typer.Argument(metavar="LAYOUT", help="How it is laid out: bccd, lisc, pbc, raabin or zheng.")],
+    src: Annotated[Path, typer.Argument(metavar="SRC", help="Folder of the data set, unpacked.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results; the images stay where they are.")],
+    debug: Debug = False,
+) -> None:
+    """Import a public data set with its outlines, boxes and types, for training and evaluation."""
+    with _exit_codes(debug):
+        from ._cli import importing
+        from .datasets import import_dataset
+
+        summary = importing.follow(import_dataset(layout, src, out))
+        print(importing.import_text(summary))
+    raise typer.Exit(summary.exit_code)
+
+
+@app.command()
+def train(
+    what: Annotated[Literal["segmenter", "classifier"], typer.Argument(help="The network to train.")],
+    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="Results folders that a person has corrected.")],
+    model: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL", help="The model to write: NAME.safetensors.")],
+    recipe: Annotated[Literal["default", "paper"], typer.Option(help="How to train.")] = "default",
+    from_model: Annotated[
+        str | None, typer.Option("--from", metavar="NAME|FILE", help="Model to fine-tune; without --start, the bundled one.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Start weights: an .npz file, a name of torchvision's, or none.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the recipe.")
+    ] = None,
+    images: Annotated[list[Path] | None, typer.Option(help="Folder of the images, where they have moved.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same split and training.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a training that was stopped.")] = False,
+    device: Device = "auto",
+    debug: Debug = False,
+) -> None:
+    """Train a network on corrected images; exit code 1 if it is worse than the model it began with."""
+    with _exit_codes(debug):
+        from ._cli import training as terminal
+        from .training.recipes import make_recipe
+        from .training.train import Request
+        from .training.train import train as steps
+
+        made = make_recipe(what, recipe, terminal.read_changes(changes or []))
+        request = Request(what, tuple(data), model, made, from_model, start, tuple(images or ()), seed, resume, device)
+        outcome = terminal.follow(steps(request), request.epochs)
+        print(terminal.outcome_text(outcome))
+    raise typer.Exit(0 if outcome.comparison is None or outcome.comparison.promoted else 1)
+
+
 def _loader(segmenter: str, classifier: str, device: str) -> LoadModels:
     from .nets import load_models
 
@@ -160,7 +212,7 @@ def _exit_codes(debug: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("Stopped. What is finished is kept; the same command continues.", file=sys.stderr)
+        print("Stopped. What is finished is kept; the same command continues (`train`: with --resume).", file=sys.stderr)
         raise typer.Exit(130) from None
     except WbcError as error:
         if debug:

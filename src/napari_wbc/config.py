@@ -27,7 +27,7 @@ TYPE_COLOURS: dict[str, str] = {
     "lymphocyte": "#009E73",
     "monocyte": "#F0E442",
     "neutrophil": "#56B4E9",
-    UNIDENTIFIED: "#BBBBBB",
+    UNIDENTIFIED: "#000000",
     ARTEFACT: "#666666",
     SMUDGE: "#999999",
 }

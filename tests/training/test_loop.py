@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from napari_wbc.training.loop import Plan, ahead, fit, parameter_groups
+from napari_wbc.errors import CheckpointError
+from napari_wbc.training.loop import Batch, Plan, ahead, fit, parameter_groups, steps
+from napari_wbc.training.state import best_weights, read_history
 
 
 class Lines:
@@ -35,6 +37,9 @@ class Lines:
 
     def is_encoder(self, name: str) -> bool:
         return name.startswith("0.")
+
+    def is_last(self, name: str) -> bool:
+        return name.startswith("2.")
 
 
 PLAN = Plan(epochs=6, lr=0.05, average=0.9)
@@ -73,10 +78,69 @@ def test_one_checkpoint_is_kept_and_an_unfinished_one_is_not_used(tmp_path: Path
     assert epoch.number == 2
 
 
+class Scripted(Lines):
+    """Its validation scores are given."""
+
+    def __init__(self, *scores: float) -> None:
+        super().__init__()
+        self.scores, self.seen = list(scores), list[dict[str, Tensor]]()
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        self.seen.append({name: value.clone() for name, value in model.state_dict().items()})
+        return {"score": self.scores[len(self.seen) - 1]}
+
+
+def test_it_stops_when_patience_ends_and_keeps_the_best_also_after_a_resume(tmp_path: Path) -> None:
+    plan = Plan(epochs=9, lr=0.05, average=0.0, patience=2, keep_best=True)
+    task = Scripted(0.1, 0.5, 0.5, 0.3, 0.9)
+    assert [e.number for e in fit(task, plan, tmp_path)] == [0, 1, 2, 3]
+    assert read_history(tmp_path).best.number == 1, "the first of equals"
+    kept = best_weights(tmp_path)
+    assert set(kept) == set(task.seen[1])
+    for name, value in kept.items():
+        torch.testing.assert_close(value, task.seen[1][name], rtol=0, atol=0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["best1.safetensors", "epoch.json", "epoch3.safetensors"]
+    assert list(fit(Scripted(), plan, tmp_path)) == []
+    (more,) = fit(Scripted(0.9), Plan(epochs=5, lr=0.05, average=0.0, keep_best=True), tmp_path)
+    assert (more.number, read_history(tmp_path).best.number) == (4, 4)
+    assert [e.scores["score"] for e in read_history(tmp_path).epochs] == [0.1, 0.5, 0.5, 0.3, 0.9]
+    assert (tmp_path / "best4.safetensors").exists()
+
+
+def test_every_batch_is_told(tmp_path: Path) -> None:
+    told = [step for step in steps(Lines(), Plan(epochs=1), tmp_path) if isinstance(step, Batch)]
+    assert [(step.epoch, step.done, step.total) for step in told] == [(0, i + 1, 10) for i in range(10)]
+
+
+def test_sgd_with_momentum_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    plan = Plan(epochs=4, lr=0.01, average=0.0, optimiser="sgd", schedule="steps", step_epochs=1)
+    whole, second = Lines(), Lines()
+    list(fit(whole, plan, tmp_path / "whole"))
+    list(fit(Lines(), Plan(**{**vars(plan), "epochs": 2}), tmp_path / "part"))
+    assert [e.number for e in fit(second, plan, tmp_path / "part")] == [2, 3]
+    torch.testing.assert_close(weights(second), weights(whole), rtol=0, atol=0)
+
+
+def test_a_damaged_checkpoint_and_one_of_another_network_are_refused(tmp_path: Path) -> None:
+    list(fit(Lines(), Plan(epochs=1), tmp_path))
+    other = Lines()
+    other.model = nn.Sequential(nn.Linear(1, 3))
+    with pytest.raises(CheckpointError, match="does not fit"):
+        next(fit(other, Plan(epochs=2), tmp_path))
+    (tmp_path / "epoch0.safetensors").write_bytes(b"half")
+    with pytest.raises(CheckpointError, match=r"epoch0\.safetensors cannot be read"):
+        next(fit(Lines(), Plan(epochs=2), tmp_path))
+    (tmp_path / "epoch.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"epoch\.json cannot be read"):
+        next(fit(Lines(), Plan(epochs=2), tmp_path))
+
+
 def test_weights_decay_and_nothing_else_and_the_encoder_learns_slower() -> None:
     groups = parameter_groups(Lines(), Plan(epochs=1, lr=1.0, encoder_lr=0.1, weight_decay=0.5))
     found = {(g["lr"], g["weight_decay"]): sorted(tuple(p.shape) for p in g["params"]) for g in groups}
     assert found == {(0.1, 0.5): [(4, 1)], (0.1, 0.0): [(4,)], (1.0, 0.5): [(1, 4)], (1.0, 0.0): [(1,), (4,), (4,)]}
+    groups = parameter_groups(Lines(), Plan(epochs=1, lr=1.0, encoder_lr=0.1, last_lr=20.0))
+    assert {g["lr"] for g in groups for p in g["params"] if tuple(p.shape) in {(1, 4), (1,)}} == {20.0}
 
 
 def test_batches_made_ahead_come_in_order_and_pass_on_errors() -> None:

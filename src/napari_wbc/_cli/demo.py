@@ -9,7 +9,7 @@ from ..cells import Analysis, CellTable, Scale
 from ..compare import Pair
 from ..errors import UsageError
 from ..evaluate import evaluate
-from ..evaluation import Evaluation
+from ..evaluate import Evaluation
 from ..measure import measure
 from ..results import images_in, read_analysis, read_record
 from ..synthetic import Drawn, write_smears

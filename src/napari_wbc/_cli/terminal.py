@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..batch import Progress, RunSummary
-from ..evaluation import Evaluation
+from ..evaluate import Evaluation
 from ..results.summary import Summary
 
 RESEARCH_USE = "Research use only: these are suggestions of a program, for a person to verify."

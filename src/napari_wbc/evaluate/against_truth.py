@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config import CELL_TYPES
+from ..errors import ResultsError, UsageError
+from ..metrics.cell_types import OneAgainstRest, accuracy, calibration_error, one_against_rest
+from ..metrics.objects import average_precision
+from ..metrics.pixels import dice, iou, mean_accuracy, mean_iou
+from ..metrics.ratios import Confusion, mean_of_defined
+from ..proportion import Proportion
+from ..results import images_in, read_analysis, read_record
 from .compare import N_TYPES, Compared, Pair, compare
-from .config import CELL_TYPES
-from .errors import ResultsError, UsageError
-from .evaluation import Evaluation, NamingFigures, ObjectFigures, PixelFigures, TypeFigures
-from .metrics.cell_types import OneAgainstRest, accuracy, calibration_error, one_against_rest
-from .metrics.objects import average_precision
-from .metrics.pixels import dice, iou, mean_accuracy, mean_iou
-from .metrics.ratios import Confusion, mean_of_defined
-from .proportion import Proportion
-from .results import images_in, read_analysis, read_record
+from .figures import Evaluation, NamingFigures, ObjectFigures, PixelFigures, TypeFigures
 
 logger = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .cells import Analysis, Cell, CellTable, Labels
-from .config import ARTEFACT, CELL_TYPES
-from .errors import ResultsError
-from .metrics.cell_types import type_confusion
-from .metrics.objects import match_boxes, match_outlines
-from .metrics.pixels import BoundaryScore, boundary_score, pixel_confusion, tolerance_px
-from .metrics.ratios import Confusion, Floats
+from ..cells import Analysis, Cell, CellTable, Labels
+from ..config import ARTEFACT, CELL_TYPES
+from ..errors import ResultsError
+from ..metrics.cell_types import type_confusion
+from ..metrics.objects import match_boxes, match_outlines
+from ..metrics.pixels import BoundaryScore, boundary_score, pixel_confusion, tolerance_px
+from ..metrics.ratios import Confusion, Floats
 
 AP_IOU, NAMING_IOU, OUTLINE_IOU = 0.7, 0.5, 0.5
 """Intersection over union from which a box, a named cell, or an outline counts as that of the true cell."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from .config import CELL_TYPES
-from .proportion import Proportion
+from ..config import CELL_TYPES
+from ..proportion import Proportion
 
 
 class _Figures(BaseModel):

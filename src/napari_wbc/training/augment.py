@@ -49,6 +49,16 @@ def random_affine(
     return torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)[None]
 
 
+def small_affine(size_px: int, generator: torch.Generator, shift_px: float = 10.0, rotation_deg: float = 20.0) -> Tensor:
+    """A sampling grid (1, size_px, size_px, 2) of the paper: mirrored or not, shifted and turned by at most so much."""
+    angle = math.radians(float(_uniform((), -rotation_deg, rotation_deg, generator)))
+    mirror = 1.0 if torch.rand((), generator=generator) < 0.5 else -1.0
+    dy, dx = (2 * _uniform((2,), -shift_px, shift_px, generator) / size_px).tolist()
+    cos, sin = math.cos(angle), math.sin(angle)
+    theta = torch.tensor([[[cos * mirror, -sin, dx], [sin * mirror, cos, dy]]])
+    return F.affine_grid(theta, [1, 1, size_px, size_px], align_corners=False)
+
+
 def stain_and_colour(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Other stains and cameras.
 

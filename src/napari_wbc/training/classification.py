@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from ..cells import Box, RgbImage
 from ..crop import crop
 from .augment import Normalisation, blur_and_noise, random_affine, stain_and_colour
+from .loop import SEED_STEP, Batches
+from .segmentation import device_of, forward
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,25 +48,28 @@ class ClassifierTask:
         Number of outputs of the network.
     crop_px, margin
         Side of the crops, and the margin at which they are cut in use; training varies round it.
+    batches_per_epoch
+        None: as many as there are whole batches of cells, at least one.
+    bfloat16
+        Whether the network's forward pass is in half precision.
     """
+
+    label_smoothing = 0.05
 
     def __init__(
         self, model: nn.Module, cells: Sequence[NamedCell], validation: Sequence[NamedCell], outputs: int,
-        normalisation: Normalisation, crop_px: int = 227, margin: float = 0.15, batch: int = 32, strength: float = 1.0,
+        normalisation: Normalisation, crop_px: int = 227, margin: float | None = 0.15, batch: int = 32, strength: float = 1.0,
+        batches_per_epoch: int | None = None, seed: int = 0, bfloat16: bool = True,
     ) -> None:  # fmt: skip
         self.model, self.cells, self.validation, self.outputs = model, cells, validation, outputs
-        self.normalisation, self.crop_px, self.margin, self.batch, self.strength = (
-            normalisation,
-            crop_px,
-            margin,
-            batch,
-            strength,
-        )
+        self.normalisation, self.crop_px, self.margin = normalisation, crop_px, margin
+        self.batch, self.strength, self.seed, self.bfloat16 = batch, strength, seed, bfloat16
+        self.batches_per_epoch = batches_per_epoch or max(1, len(cells) // batch)
         counts = np.bincount([c.target for c in cells], minlength=outputs)
         chances = np.array([1 / math.sqrt(counts[c.target]) for c in cells])
         self.chances = chances / chances.sum()
 
-    def batches(self, epoch: int) -> _Epoch:
+    def batches(self, epoch: int) -> Batches:
         """See `loop.Task`."""
         return _Epoch(self, epoch)
 
@@ -75,7 +80,7 @@ class ClassifierTask:
         shift = (torch.rand(2, generator=generator) - 0.5) * 0.16 * side
         centre = ((box.y0 + box.y1 - 1) / 2 + float(shift[0]), (box.x0 + box.x1 - 1) / 2 + float(shift[1]))
         zoom = math.exp((float(torch.rand((), generator=generator)) - 0.5) * 0.4)
-        scale = self.crop_px / (side * (1 + self.margin)) * zoom
+        scale = self.crop_px / (side * (1 + (self.margin or 0))) * zoom
         reach = int(side * 1.3) + 2
         y0, x0 = max(0, int(centre[0]) - reach), max(0, int(centre[1]) - reach)
         near = cell.image[y0 : int(centre[0]) + reach, x0 : int(centre[1]) + reach]
@@ -84,11 +89,9 @@ class ClassifierTask:
         return F.grid_sample(image, grid, padding_mode="border", align_corners=False)[0]
 
     def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Cross-entropy with labels smoothed by 0.05."""
-        images, targets = batch
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = self.model(images.contiguous(memory_format=torch.channels_last))
-        return F.cross_entropy(logits.float(), targets, label_smoothing=0.05)
+        """Cross-entropy with smoothed labels."""
+        logits = forward(self.model, batch[0], self.bfloat16)
+        return F.cross_entropy(logits, batch[1].to(logits.device), label_smoothing=self.label_smoothing)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Share of the validation cells that are named right, plain and with another stain, colour and focus."""
@@ -110,7 +113,7 @@ class ClassifierTask:
                 images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
                 if strength:
                     images = blur_and_noise(stain_and_colour(images, strength, generator), generator)
-                found.append(model(self.normalisation(images)).numpy())
+                found.append(model(self.normalisation(images).to(device_of(model))).cpu().numpy())
         return np.concatenate(found)
 
     def train_mode(self) -> None:
@@ -121,6 +124,10 @@ class ClassifierTask:
         """See `loop.Task`."""
         return name.startswith("features.")
 
+    def is_last(self, name: str) -> bool:
+        """See `loop.Task`."""
+        return name.startswith("classifier.6.")
+
 
 class _Epoch:
     """The batches of one epoch, drawn from seeds of their own so that an epoch is the same after a resume."""
@@ -129,12 +136,12 @@ class _Epoch:
         self.task, self.epoch = task, epoch
 
     def __len__(self) -> int:
-        return len(self.task.cells) // self.task.batch
+        return self.task.batches_per_epoch
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         task = self.task
-        rng = np.random.default_rng([self.epoch, 11])
-        generator = torch.Generator().manual_seed(self.epoch + 2000)
+        rng = np.random.default_rng([self.epoch, 11, task.seed])
+        generator = torch.Generator().manual_seed(self.epoch + 2000 + task.seed * SEED_STEP)
         for _ in range(len(self)):
             chosen = [task.cells[i] for i in rng.choice(len(task.cells), task.batch, p=task.chances)]
             images = torch.stack([task.window(cell, generator) for cell in chosen])

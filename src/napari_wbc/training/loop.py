@@ -1,36 +1,58 @@
-"""One training loop, which knows nothing of blood: a generator of epochs that checkpoints and resumes."""
+"""One training loop, which knows nothing of blood: a generator of steps that checkpoints, resumes and stops early."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from .state import Epoch, restore, store
+
+SEED_STEP = 1_000_003
+"""Seeds of torch are this × the training's seed + a number of its own."""
+
 
 @dataclass(frozen=True)
-class Epoch:
-    """What one epoch brought: mean training loss, validation scores, seconds."""
+class Batch:
+    """A step of an epoch: batch `done` of `total` is learnt."""
 
-    number: int
+    epoch: int
+    done: int
+    total: int
     loss: float
-    scores: dict[str, float]
-    seconds: float
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train: epochs, learning rate of new layers, its share for the encoder, weight decay, average of weights."""
+    """How to train.
+
+    Parameters
+    ----------
+    lr, encoder_lr, last_lr
+        Learning rate, and the shares of it that the pre-trained part and the last layer have.
+    optimiser
+        `adamw`, or `sgd` with momentum 0.9.
+    weight_decay
+        Of weights; biases and normalisation have none.
+    schedule
+        `cosine` after a warm-up over the share `warmup` of the training, or `steps`: × `step_factor` every `step_epochs`.
+    average
+        Decay of the running average of the weights; 0: no average.
+    clip
+        Largest norm of the gradient.
+    patience
+        Stop when so many epochs have not been better than the best; None: never.
+    keep_best
+        Keep the weights of the epoch with the highest mean score.
+    """
 
     epochs: int
     lr: float = 1e-3
@@ -38,6 +60,15 @@ class Plan:
     weight_decay: float = 1e-2
     average: float = 0.998
     warmup: float = 0.05
+    last_lr: float = 1.0
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    schedule: Literal["cosine", "steps"] = "cosine"
+    step_factor: float = 0.3
+    step_epochs: int = 10
+    clip: float = 5.0
+    patience: int | None = None
+    keep_best: bool = False
+    seed: int = 0
 
 
 class Batches(Protocol):
@@ -59,7 +90,7 @@ class Task(Protocol):
         """Scalar loss of the network in training mode."""
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Scores of a network in evaluation mode."""
+        """Scores of a network in evaluation mode; higher is better where the best is to be kept."""
 
     def train_mode(self) -> None:
         """Put the network into training mode, frozen parts left in evaluation mode."""
@@ -67,40 +98,60 @@ class Task(Protocol):
     def is_encoder(self, name: str) -> bool:
         """Whether a parameter belongs to the pre-trained part."""
 
+    def is_last(self, name: str) -> bool:
+        """Whether a parameter belongs to the last layer."""
+
 
 def fit(task: Task, plan: Plan, folder: Path) -> Iterator[Epoch]:
-    """Train, yielding after every epoch; a folder with a checkpoint is continued where it stopped.
+    """`steps`, epoch by epoch."""
+    return (step for step in steps(task, plan, folder) if isinstance(step, Epoch))
 
-    AdamW under a cosine with a short warm-up. The running average of the weights is what is validated and kept
-    (the `average.` tensors of the checkpoint).
+
+def steps(task: Task, plan: Plan, folder: Path) -> Iterator[Batch | Epoch]:
+    """Train, yielding after every batch and every epoch; a folder with a checkpoint is continued where it stopped.
+
+    The running average of the weights is what is validated and kept (the `average.` tensors of the checkpoint).
     """
     model = task.model
-    optimiser = torch.optim.AdamW(parameter_groups(task, plan))
+    optimiser = make_optimiser(task, plan)
     rates = [group["lr"] for group in optimiser.param_groups]
     average = AveragedModel(model, avg_fn=running_average(plan.average), use_buffers=True)
-    first = restore(folder, model, average.module, optimiser)
-    average.n_averaged.fill_(first * len(task.batches(first)))
-    for number in range(first, plan.epochs):
-        start, losses = time.monotonic(), []
-        torch.manual_seed(number)
+    history = restore(folder, model, average.module, optimiser)
+    average.n_averaged.fill_(history.next_number * len(task.batches(history.next_number)))
+    while history.next_number < plan.epochs and (plan.patience is None or history.stalled < plan.patience):
+        number, start, losses = history.next_number, time.monotonic(), []
+        torch.manual_seed(plan.seed * SEED_STEP + number)
         task.train_mode()
         batches = task.batches(number)
         for i, batch in enumerate(ahead(batches)):
-            progress = (number + i / len(batches)) / plan.epochs
-            factor = min(1.0, progress / plan.warmup + 0.01) * 0.5 * (1 + math.cos(math.pi * progress))
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
+                group["lr"] = rate * rate_factor(plan, number + i / len(batches))
             optimiser.zero_grad(set_to_none=True)
             loss = task.loss(batch)
             torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
             optimiser.step()
             average.update_parameters(model)
             losses.append(float(loss.detach()))
+            yield Batch(number, i + 1, len(batches), losses[-1])
         scores = task.validate(average.module.eval())
-        epoch = Epoch(number, sum(losses) / len(losses), scores, time.monotonic() - start)
-        store(folder, model, average.module, optimiser, epoch)
-        yield epoch
+        history = history.and_then(Epoch(number, sum(losses) / len(losses), scores, time.monotonic() - start))
+        store(folder, model, average.module, optimiser, history, plan.keep_best)
+        yield history.epochs[-1]
+
+
+def rate_factor(plan: Plan, epoch: float) -> float:
+    """The share of its learning rate that a parameter has after `epoch` epochs, a real number."""
+    if plan.schedule == "steps":
+        return plan.step_factor ** (int(epoch) // plan.step_epochs)
+    progress = epoch / plan.epochs
+    return min(1.0, progress / plan.warmup + 0.01) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def make_optimiser(task: Task, plan: Plan) -> torch.optim.Optimizer:
+    """The optimiser that the plan names."""
+    groups = parameter_groups(task, plan)
+    return torch.optim.AdamW(groups) if plan.optimiser == "adamw" else torch.optim.SGD(groups, lr=plan.lr, momentum=0.9)
 
 
 def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
@@ -124,50 +175,13 @@ def ahead(batches: Batches) -> Iterator[Any]:
 
 
 def parameter_groups(task: Task, plan: Plan) -> list[dict[str, Any]]:
-    """Weights decay, biases and normalisation do not; the encoder learns at its share of the rate."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    """Weights decay, biases and normalisation do not; the encoder and the last layer learn at their shares of the rate."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in task.model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((task.is_encoder(name), parameter.ndim > 1), []).append(parameter)
+            share = plan.encoder_lr if task.is_encoder(name) else plan.last_lr if task.is_last(name) else 1.0
+            groups.setdefault((share, parameter.ndim > 1), []).append(parameter)
     return [
-        {"params": p, "lr": plan.lr * (plan.encoder_lr if encoder else 1), "weight_decay": plan.weight_decay if decays else 0.0}
-        for (encoder, decays), p in groups.items()
+        {"params": p, "lr": plan.lr * share, "weight_decay": plan.weight_decay if decays else 0.0}
+        for (share, decays), p in groups.items()
     ]
-
-
-def store(folder: Path, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, epoch: Epoch) -> None:
-    """Write a checkpoint of one epoch; `epoch.json`, replaced last, says that it is complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {f"model.{k}": v for k, v in model.state_dict().items()} | {
-        f"average.{k}": v for k, v in average.state_dict().items()
-    }
-    for i, values in optimiser.state_dict()["state"].items():
-        state |= {f"optimiser.{i}.{k}": v for k, v in values.items()}
-    checkpoint = folder / f"epoch{epoch.number}.safetensors"
-    save_file({k: v.contiguous().clone() for k, v in state.items()}, checkpoint)
-    temporary = folder / "epoch.json.tmp"
-    temporary.write_text(json.dumps({"file": checkpoint.name, **asdict(epoch)}), encoding="utf-8")
-    os.replace(temporary, folder / "epoch.json")
-    for old in folder.glob("epoch*.safetensors"):
-        if old != checkpoint:
-            old.unlink()
-
-
-def restore(folder: Path, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    """Load the checkpoint of a folder, if there is one; the number of the next epoch."""
-    mark = folder / "epoch.json"
-    if not mark.exists():
-        return 0
-    epoch = json.loads(mark.read_text(encoding="utf-8"))
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimiser": {}}
-    for key, value in load_file(folder / epoch["file"]).items():
-        part, name = key.split(".", 1)
-        parts[part][name] = value
-    model.load_state_dict(parts["model"])
-    average.load_state_dict(parts["average"])
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in parts["optimiser"].items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return int(epoch["number"]) + 1

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from .augment import Normalisation, blur_and_noise, random_affine, stain_and_colour
 from .data import IGNORE, Patch, Sample, paste
+from .loop import SEED_STEP, Batches
 
 CORE_DEPTH = 0.4
 """A pixel deeper than this share of its cell's depth belongs to the core."""
@@ -26,20 +27,22 @@ class SegmenterTask:
         Training images; `weights` are their chances to be drawn.
     patches
         Cells to paste: into half of the windows one or two, most of them touching another cell.
+    bfloat16
+        Whether the network's forward pass is in half precision.
     """
-
-    window_px = 256
 
     def __init__(
         self, model: nn.Module, samples: Sequence[Sample], weights: npt.NDArray[np.float64], patches: Sequence[Patch],
         validation: Sequence[Sample], normalisation: Normalisation, batch: int = 6, batches_per_epoch: int = 120,
+        window_px: int = 256, seed: int = 0, bfloat16: bool = True,
     ) -> None:  # fmt: skip
         self.model, self.samples, self.weights = model, samples, weights / weights.sum()
         self.patches = {source: [p for p in patches if p.source == source] for source in {p.source for p in patches}}
         self.validation, self.normalisation = validation, normalisation
-        self.batch, self.batches_per_epoch = batch, batches_per_epoch
+        self.batch, self.batches_per_epoch, self.window_px = batch, batches_per_epoch, window_px
+        self.seed, self.bfloat16 = seed, bfloat16
 
-    def batches(self, epoch: int) -> _Epoch:
+    def batches(self, epoch: int) -> Batches:
         """See `loop.Task`."""
         return _Epoch(self, epoch)
 
@@ -66,10 +69,8 @@ class SegmenterTask:
 
     def loss(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Cross-entropy and soft Dice of the WBC, and half the cross-entropy of the core."""
-        images, depth, weight = batch
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = self.model(images.contiguous(memory_format=torch.channels_last))
-        logits = logits.float()
+        logits = forward(self.model, batch[0], self.bfloat16)
+        depth, weight = batch[1].to(logits.device), batch[2].to(logits.device)
         wbc, core = (depth > 0).float(), (depth > CORE_DEPTH).float()
         area = weight.sum().clamp(min=1)
         entropy = (F.binary_cross_entropy_with_logits(logits[:, 0], wbc, reduction="none") * weight).sum() / area
@@ -84,7 +85,7 @@ class SegmenterTask:
         with torch.inference_mode():
             for sample in self.validation:
                 image = torch.from_numpy(sample.image.copy()).permute(2, 0, 1)[None].float() / 255
-                p = model(self.normalisation(image))[0, 0].numpy() > 0
+                p = model(self.normalisation(image).to(device_of(model)))[0, 0].cpu().numpy() > 0
                 true, known = sample.labels > 0, sample.labels != IGNORE
                 both, either = counts.setdefault(sample.source, [0, 0])
                 counts[sample.source] = [both + int((p & true & known).sum()), either + int(((p | true) & known).sum())]
@@ -101,6 +102,23 @@ class SegmenterTask:
         """See `loop.Task`."""
         return name.startswith("encoder.")
 
+    def is_last(self, name: str) -> bool:
+        """See `loop.Task`."""
+        return name.startswith("head.")
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the parameters of a network are."""
+    return next(model.parameters()).device
+
+
+def forward(model: nn.Module, images: Tensor, bfloat16: bool) -> Tensor:
+    """The float32 outputs of a network for a batch of images, computed where the network is."""
+    device = device_of(model)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16 and device.type != "mps"):
+        out: Tensor = model(images.to(device).contiguous(memory_format=torch.channels_last))
+    return out.float()
+
 
 class _Epoch:
     """The batches of one epoch, drawn from seeds of their own so that an epoch is the same after a resume."""
@@ -112,8 +130,8 @@ class _Epoch:
         return self.task.batches_per_epoch
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        rng = np.random.default_rng([self.epoch, 7])
-        generator = torch.Generator().manual_seed(self.epoch + 1000)
+        rng = np.random.default_rng([self.epoch, 7, self.task.seed])
+        generator = torch.Generator().manual_seed(self.epoch + 1000 + self.task.seed * SEED_STEP)
         norm = self.task.normalisation
         for _ in range(len(self)):
             windows = [self.task.window(rng, generator) for _ in range(self.task.batch)]

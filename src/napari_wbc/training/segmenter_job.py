@@ -1,0 +1,105 @@
+"""Training the segmenter from results folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from ..errors import UsageError
+from ..nets.checkpoint import Card, DeepLab
+from ..nets.deeplab import DeepLabV3Plus
+from ..nets.segmenter import TorchSegmenter
+from ..proportion import Proportion
+from .begin import Start, load_matching
+from .data import IGNORE, Sample, cut_patches
+from .folders import Item, Source, segmenter_items
+from .jobs import Scores
+from .loop import Task
+from .paper import PaperSegmenterTask
+from .promote import Comparison, compare_iou
+from .recipes import SegmenterRecipe
+from .segmentation import SegmenterTask
+from .split import Split
+from .weighting import median_frequency
+
+
+class SegmenterJob:
+    """DeepLabv3+."""
+
+    def __init__(self, recipe: SegmenterRecipe, start: Start) -> None:
+        self.recipe, self.start = recipe, start
+        self.card = None if start.checkpoint is None else start.checkpoint.card
+        if self.card is not None and recipe.field_px is not None and len(self.card.outputs) > 1:
+            raise UsageError(
+                f"The paper's recipe trains one map, and {self.card.name} has {len(self.card.outputs)}: "
+                f"{', '.join(self.card.outputs)}. Fine-tune it with --recipe default, or begin with start weights (--start)."
+            )
+
+    def items(self, sources: Sequence[Source]) -> list[Item[Sample]]:
+        """See `Job`."""
+        um_per_px = self.recipe.um_per_px if self.card is None else self.card.um_per_px or self.recipe.um_per_px
+        return segmenter_items(sources, um_per_px, self.recipe.field_px)
+
+    def network(self, items: Sequence[Item[Sample]]) -> tuple[nn.Module, Card]:
+        """See `Job`."""
+        if self.start.checkpoint is not None:
+            return self.start.checkpoint.network.requires_grad_(True), self.start.checkpoint.card
+        outputs = ("wbc",) if self.recipe.field_px else ("wbc", "core")
+        architecture = DeepLab(encoder=self.recipe.encoder)
+        network = DeepLabV3Plus(architecture.encoder, len(outputs))
+        if self.start.tensors is not None:
+            load_matching(network.encoder, self.start.tensors)
+        diameters = [d * item.um_per_px for item in items for d in item.diameters_px]
+        if not diameters:
+            raise UsageError("No image has a whole cell, one that the border does not cut. Review images with whole cells.")
+        card = Card(
+            name="", task="segmenter", architecture=architecture, outputs=outputs,
+            mean=self.start.normalisation.mean, std=self.start.normalisation.std,
+            um_per_px=round(float(np.median([item.um_per_px for item in items])), 4),
+            cell_diameter_um=round(float(np.median(diameters)), 1),
+        )  # fmt: skip
+        return network, card
+
+    def task(self, network: nn.Module, split: Split, seed: int) -> Task:
+        """See `Job`. Every results folder is drawn from equally often."""
+        recipe, norm = self.recipe, self.start.normalisation
+        train, held = [item.what for item in split.training], [item.what for item in split.validation]
+        if recipe.field_px is not None:
+            weights = median_frequency([sample.labels for sample in train])
+            return PaperSegmenterTask(network, train, held, norm, weights, recipe.batch, seed, recipe.bfloat16)
+        sources = [sample.source for sample in train]
+        chances = np.array([1 / sources.count(source) for source in sources])
+        batches = recipe.batches_per_epoch or -(-len(train) // recipe.batch)
+        return SegmenterTask(
+            network, train, chances, cut_patches(train), held, norm,
+            recipe.batch, batches, recipe.window_px, seed, recipe.bfloat16,
+        )  # fmt: skip
+
+    def calibrate(self, network: nn.Module, card: Card, split: Split) -> Card:
+        """See `Job`: nothing is fitted."""
+        return card
+
+    def judge(self, path: Path, items: Sequence[Item[Sample]], device: str) -> Scores:
+        """IoU of the WBC in each image; an image without cells where none are found has 1."""
+        segmenter = TorchSegmenter(path, device)
+        found = []
+        for item in items:
+            p = segmenter([item.what.image])[0][0] >= 0.5
+            true, known = item.what.labels > 0, item.what.labels != IGNORE
+            either = np.count_nonzero((p | true) & known)
+            found.append(np.count_nonzero(p & true & known) / either if either else 1.0)
+        return np.array(found)
+
+    def figures(self, scores: Scores, items: Sequence[Item[Sample]]) -> dict[str, str]:
+        """See `Job`."""
+        return {
+            "held-out images, mean IoU of the WBC": f"{100 * scores.mean():.1f} % (n = {len(scores)})",
+            "held-out images with IoU >= 0.7": str(Proportion(k=int((scores >= 0.7).sum()), n=len(scores))),
+        }
+
+    def compare(self, old: Scores, new: Scores) -> Comparison:
+        """See `Job`."""
+        return compare_iou(old, new)

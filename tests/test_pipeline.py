@@ -1,0 +1,184 @@
+"""The order of the stages, with stand-in networks: one path for one image, many, and corrected outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from napari_wbc.cells import Analysis, Field, Probabilities, RgbImage, Segmentation
+from napari_wbc.config import CELL_TYPES, UNIDENTIFIED, Settings
+from napari_wbc.pipeline import (
+    Models,
+    analyse,
+    analyse_many,
+    analyse_steps,
+    as_field,
+    finish,
+    reclassify,
+    segment_cells,
+)
+from napari_wbc.synthetic import draw_field
+from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
+
+SETTINGS = Settings(um_per_px=0.1)
+
+
+def smear(seed: int, n_cells: int = 3, shape: tuple[int, int] = (420, 540)) -> np.ndarray:
+    return draw_field(np.random.default_rng(seed), shape=shape, n_cells=n_cells).image
+
+
+def same(one: Analysis, other: Analysis) -> None:
+    assert_array_equal(one.labels, other.labels)
+    assert one.cells == other.cells
+    assert one.scale == other.scale
+
+
+def test_a_smear_gives_labels_and_one_row_per_cell() -> None:
+    image = smear(0)
+    analysis = analyse(image, load_fakes(), SETTINGS)
+    assert analysis.labels.shape == image.shape[:2]
+    assert analysis.labels.dtype == np.int32
+    assert [cell.cell_id for cell in analysis.cells] == list(np.unique(analysis.labels)[1:])
+    assert len(analysis.cells) >= 3
+    for cell in analysis.cells:
+        inside = analysis.labels == cell.cell_id
+        assert cell.area_px == inside.sum()
+        assert inside[cell.box.slices].sum() == cell.area_px
+        assert cell.area_um2 == pytest.approx(cell.area_px * 0.01, abs=0.01)
+        assert cell.p is not None
+        assert sum(cell.p) == pytest.approx(1, abs=3e-4)
+        assert cell.cell_type == CELL_TYPES[int(np.argmax(cell.p))]
+        assert cell.margin == pytest.approx(np.diff(np.sort(cell.p)[-2:])[0], abs=2e-4)
+        assert cell.nc_ratio is not None
+        assert 0 < cell.nc_ratio <= 1
+        assert cell.segmentation_score is not None
+        assert cell.segmentation_score > 0.75
+        assert cell.source == "model"
+
+
+def test_the_labels_cannot_be_changed_by_accident() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        analyse(smear(0), load_fakes(), SETTINGS).labels[0, 0] = 1
+
+
+def test_many_images_at_once_are_each_as_if_alone() -> None:
+    images = [smear(1), smear(2, 1), np.full((50, 60, 3), 230, np.uint8), smear(3, 2)]
+    together = analyse_many(images, load_fakes(), SETTINGS)
+    assert [len(analysis.cells) for analysis in together] == [3, 1, 0, 2]
+    for image, analysis in zip(images, together, strict=True):
+        same(analysis, analyse(image, load_fakes(), SETTINGS))
+
+
+def test_segmenting_then_naming_is_analysing() -> None:
+    image = smear(4)
+    models = load_fakes()
+    segmentation = segment_cells(image, models.segmenter, SETTINGS)
+    same(reclassify(image, segmentation, models.classifier), analyse(image, models, SETTINGS))
+
+
+def test_corrected_outlines_are_measured_as_drawn() -> None:
+    image = smear(5)
+    models = load_fakes()
+    found = segment_cells(image, models.segmenter, SETTINGS)
+    labels = found.labels.copy()
+    labels[labels == 2] = 0
+    labels[10:30, 5:45] = 7
+    scores = {i: score for i, score in found.scores.items() if i != 2}
+    analysis = reclassify(image, Segmentation(labels, scores, found.scale), models.classifier)
+    drawn = analysis.cells[-1]
+    assert [cell.cell_id for cell in analysis.cells] == [1, 3, 7]
+    assert (drawn.box, drawn.area_px, drawn.segmentation_score) == ((10, 5, 30, 45), 800, None)
+
+
+class Doubtful(FakeClassifier):
+    """Says `none of the five` of every second crop, at the threshold."""
+
+    def __call__(self, crops: Sequence[RgbImage]) -> tuple[Probabilities, Probabilities]:
+        five, _ = super().__call__(crops)
+        return five, np.where(np.arange(len(crops)) % 2 == 0, 0.99, 0.98).astype(np.float32)
+
+
+def test_from_the_threshold_on_a_cell_is_unidentified_and_keeps_its_probabilities() -> None:
+    cells = analyse(smear(0), Models(FakeSegmenter(), Doubtful()), SETTINGS).cells
+    assert [cell.cell_type == UNIDENTIFIED for cell in cells] == [i % 2 == 0 for i in range(len(cells))]
+    assert all(cell.p is not None and cell.none_of_five_score in (0.99, 0.98) for cell in cells)
+
+
+class Faint(FakeSegmenter):
+    """Sure of nothing."""
+
+    def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+        return [0.7 * found for found in super().__call__(images)]
+
+
+def test_an_object_of_low_mean_probability_is_no_cell() -> None:
+    models = Models(Faint(), FakeClassifier())
+    assert len(analyse(smear(0), models, SETTINGS).cells) == 0
+    assert len(analyse(smear(0), models, SETTINGS.model_copy(update={"min_score": 0.5})).cells) == 3
+
+
+class Counting(FakeSegmenter):
+    """Notes the shapes of the images that it is given."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+        self.shapes += [image.shape for image in images]
+        return super().__call__(images)
+
+
+def test_a_large_image_is_cut_into_tiles_of_one_shape_and_gives_the_cells_of_its_parts() -> None:
+    part = smear(6, 4, (500, 600))
+    image = np.tile(part, (2, 3, 1))
+    segmenter = Counting()
+    settings = Settings(um_per_px=segmenter.um_per_px)
+    analysis = analyse(image, Models(segmenter, FakeClassifier()), settings)
+    assert set(segmenter.shapes) == {(768, 768, 3)}
+    assert len(segmenter.shapes) > 3
+    alone = analyse(part, Models(FakeSegmenter(), FakeClassifier()), settings)
+    assert_array_equal(analysis.labels[:500, :600] > 0, alone.labels > 0)
+    assert len(analysis.cells) == 6 * len(alone.cells)
+
+
+def test_steps_tell_how_far_it_is_and_may_be_abandoned() -> None:
+    steps = analyse_steps([smear(0), smear(1)], load_fakes(), SETTINGS)
+    seen = []
+    for _ in range(4):
+        seen.append(next(steps))
+    steps.close()
+    assert [step.stage for step in seen] == ["scale", "segment", "outline", "scale"]
+    assert all(0 <= step.done < step.total for step in seen)
+    stages = [step.stage for step in analyse_steps([smear(0)], load_fakes(), SETTINGS)]
+    assert stages == ["scale", "segment", "outline", "measure", "classify"]
+    assert len(finish(analyse_steps([], load_fakes(), SETTINGS))) == 0
+
+
+def test_where_no_size_is_known_the_white_cells_give_the_scale() -> None:
+    """A cell of 200 px and 13 µm, no red cells: the image is segmented again at 0.065 instead of 0.1 µm per pixel."""
+    y, x = np.indices((420, 420))
+    image = np.full((420, 420, 3), 230, np.uint8)
+    image[np.hypot(y - 210, x - 210) < 100] = (120, 60, 160)
+    segmenter = Counting()
+    segmentation = segment_cells(image, segmenter)
+    assert segmentation.scale.source == "estimated"
+    assert segmentation.scale.um_per_px == pytest.approx(13 / 200, rel=0.03)
+    assert len(segmenter.shapes) == 2
+    assert segmenter.shapes[1][0] < segmenter.shapes[0][0]
+
+
+@pytest.mark.parametrize("array", [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.uint16)])
+def test_arrays_that_are_no_rgb_image_are_refused(array: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8, found"):
+        as_field(array)
+    assert as_field(Field(np.zeros((4, 4, 3), np.uint8), 0.1)).um_per_px == 0.1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2, 2), (17, 5)])
+def test_tiny_images_have_no_cells(shape: tuple[int, int]) -> None:
+    analysis = analyse(np.full((*shape, 3), 200, np.uint8), load_fakes())
+    assert analysis.labels.shape == shape
+    assert len(analysis.cells) == 0
