@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,15 +13,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from napari_wbc import __version__
-from napari_wbc.cells import Probabilities, RgbImage
+from napari_wbc.cells import Analysis, Box, Cell, CellTable, Probabilities, RgbImage, Scale
 from napari_wbc.cli import app
 from napari_wbc.config import Settings
 from napari_wbc.errors import CheckpointError, DeviceError, ModelMemoryError, StorageError, WbcError
 from napari_wbc.pipeline import Models
+from napari_wbc.results import write_analysis
+from napari_wbc.results.record import InputFile, Origin
 from napari_wbc.results.runfile import read_run
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 from tests.smears import write_slides
@@ -211,17 +215,38 @@ def test_collect_makes_the_tables_again(smears: Path, tmp_path: Path, asked: obj
 
 def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     architecture = SimpleNamespace(model_dump=lambda: {"network": "deeplabv3plus", "encoder": "resnet50"})
-    card = SimpleNamespace(task="segmenter", architecture=architecture, um_per_px=0.17, metrics={"WBC IoU": "0.91"})
+    card = SimpleNamespace(
+        task="segmenter",
+        architecture=architecture,
+        outputs=("wbc", "core"),
+        um_per_px=0.17,
+        data=("some fields",),
+        split="by slide",
+        recipe="ten epochs",
+        start_weights="ImageNet",
+        licences=("weights: BSD-3-Clause",),
+        metrics={"WBC IoU": "0.91"},
+    )
     use(monkeypatch, load_fakes, [SimpleNamespace(name="default", size=26_700_000, sha256="abc123", card=card)])
     text = call("models").stdout
-    for words in ("default: segmenter", "deeplabv3plus, resnet50", "26.7 MB", "abc123", "0.17 µm", "WBC IoU", "0.91"):
+    for words in (
+        "default: segmenter",
+        "deeplabv3plus, resnet50",
+        "26.7 MB",
+        "abc123",
+        "0.17 µm",
+        "some fields",
+        "by slide",
+        "BSD-3-Clause",
+        "WBC IoU: 0.91",
+    ):
         assert words in text
 
 
 def test_version_and_help() -> None:
     assert call("--version").stdout.strip() == f"napari-wbc {__version__}"
     text = call("--help").stdout
-    for command in ("run", "demo", "collect", "models"):
+    for command in ("run", "demo", "collect", "models", "evaluate", "import", "train"):
         assert re.search(rf"^\s+{command}\b", text, re.MULTILINE)
 
 
@@ -281,3 +306,20 @@ def test_exit_codes_reach_the_shell(tmp_path: Path) -> None:
     stdout, stderr = wrong.communicate(timeout=60)
     assert (wrong.returncode, stdout) == (2, "")
     assert "There is no file or folder" in stderr
+
+
+def test_evaluate_prints_a_table_or_json(tmp_path: Path) -> None:
+    labels = np.zeros((40, 60), np.int32)
+    labels[5:25, 5:35] = 1
+    cell = Cell(1, Box(5, 5, 25, 35), 19.5, 14.5, 600, False, segmentation_score=0.9, cell_type="monocyte")
+    made = Analysis(labels, CellTable((cell,)), Scale(0.1, 1.0, "user"))
+    source, origin = InputFile(sha256="0" * 64), Origin(segmenter="a", classifier="b", settings="c")
+    for name, reader in (("results", None), ("truth", "Ada")):
+        write_analysis(tmp_path / name, "a.png", made, source, origin, reviewed_by=reader)
+    table = call("evaluate", tmp_path / "results", "--truth", tmp_path / "truth")
+    assert table.exit_code == 0
+    assert "AP at box IoU 0.7" in table.stdout
+    assert "1/1 = 100.0 %" in table.stdout
+    figures = json.loads(call("evaluate", tmp_path / "results", "--truth", tmp_path / "truth", "--json").stdout)
+    assert figures["pixels"]["iou_wbc"] == 1.0
+    assert call("evaluate", tmp_path / "truth", "--truth", tmp_path / "results").exit_code == 2

@@ -129,20 +129,28 @@ def collect(
 
 @app.command()
 def models(debug: Debug = False) -> None:
-    """List the models that are there."""
+    """List the models that come with the program, each with its card."""
     with _exit_codes(debug):
+        from ._cli import terminal
         from .nets import list_models
 
-        for model in list_models():
-            card = model.card
-            facts = {
-                "architecture": ", ".join(f"{value}" for value in card.architecture.model_dump().values()),
-                "size": f"{model.size / 1e6:.1f} MB",
-                "identity": model.sha256,
-                "pixel size": f"{card.um_per_px} µm" if card.um_per_px else "",
-                **card.metrics,
-            }
-            print(f"{model.name}: {card.task}\n" + "".join(f"  {name:<14} {value}\n" for name, value in facts.items() if value))
+        print("\n\n".join(map(terminal.model_text, list_models())))
+
+
+@app.command()
+def evaluate(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The results folder to judge.")],
+    truth: Annotated[Path, typer.Option(help="Results folder of the same images that a person vouches for.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Compare results with the truth: outlines, boxes, types, with intervals."""
+    with _exit_codes(debug):
+        from .evaluate import evaluate as judge
+        from .evaluate import read_pairs
+
+        figures = judge(read_pairs(results, truth))
+        print(figures.to_json() if json else figures.table())
 
 
 @app.command("import")

@@ -247,7 +247,7 @@ def _decode_pillow(data: bytes, reader: Callable[[BytesIO], ImageFile.ImageFile]
             pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
         dpi = image.info.get("dpi", (0, 0))
         um_per_px = _pixel_size(25400 / dpi[0], 25400 / dpi[1]) if min(dpi) > 0 else None
-        return Field(_upright(pixels, _exif_orientation(image.info.get("exif", b""))), um_per_px)
+        return Field(_upright(pixels, exif_orientation(image.info.get("exif", b""))), um_per_px)
 
 
 def _check_png(data: bytes) -> None:
@@ -263,7 +263,7 @@ def _check_png(data: bytes) -> None:
     raise UnreadableImageError("the PNG is truncated: its end is missing. Copy or export it again.")
 
 
-def _exif_orientation(exif: bytes) -> int:
+def exif_orientation(exif: bytes) -> int:
     """The orientation in an EXIF block, 1..8; 1 where it has none or is damaged (Pillow's own reading warns and rewrites)."""
     tiff = exif.removeprefix(b"Exif\0\0")
     order = ">" if tiff[:1] == b"M" else "<"

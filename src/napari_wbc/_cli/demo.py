@@ -6,10 +6,8 @@ import dataclasses
 from pathlib import Path
 
 from ..cells import Analysis, CellTable, Scale
-from ..compare import Pair
 from ..errors import UsageError
-from ..evaluate import evaluate
-from ..evaluate import Evaluation
+from ..evaluate import Evaluation, Pair, evaluate
 from ..measure import measure
 from ..results import images_in, read_analysis, read_record
 from ..synthetic import Drawn, write_smears

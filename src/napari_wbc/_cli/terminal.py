@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import progress as bars
 from rich.console import Console
@@ -13,6 +14,9 @@ from rich.table import Table
 from ..batch import Progress, RunSummary
 from ..evaluate import Evaluation
 from ..results.summary import Summary
+
+if TYPE_CHECKING:
+    from ..nets import BundledModel
 
 RESEARCH_USE = "Research use only: these are suggestions of a program, for a person to verify."
 
@@ -85,6 +89,25 @@ def truth_text(evaluation: Evaluation) -> str:
     if naming is None:
         return text
     return f"{text}\nOf the cells found, {naming.accuracy.k}/{naming.accuracy.n} got the name that they were drawn as."
+
+
+def model_text(model: BundledModel) -> str:
+    """A model and its card."""
+    card = model.card
+    facts = [
+        ("network", ", ".join(str(value) for value in card.architecture.model_dump().values())),
+        ("outputs", ", ".join(card.outputs)),
+        ("size", f"{model.size / 1e6:.1f} MB"),
+        ("SHA-256", model.sha256),
+        ("pixel size", f"{card.um_per_px} µm" if card.um_per_px else ""),
+        *(("data", text) for text in card.data),
+        ("split", card.split),
+        ("recipe", card.recipe),
+        ("start weights", card.start_weights),
+        *(("licence", text) for text in card.licences),
+        *(("figure", f"{name}: {value}") for name, value in card.metrics.items()),
+    ]
+    return "\n".join([f"{model.name}: {card.task}", *(f"  {name:<13}  {value}" for name, value in facts if value)])
 
 
 def _differential(summary: Summary) -> str:

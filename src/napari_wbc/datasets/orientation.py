@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from ..cells import Box, RgbImage
 from ..errors import UnsupportedImageError
-from ..images import _exif_orientation
+from ..images import exif_orientation
 
 MIN_INSIDE = 0.9
 """Share of a box that must lie in the image; boxes at a border reach a little over it."""
@@ -64,7 +64,7 @@ def upright_boxes(corners: Sequence[Corners], pixels: RgbImage, path: Path, note
 def stored_orientation(path: Path) -> int:
     """The EXIF orientation of an image file, 1..8; 1 where it has none."""
     with Pillow.open(path) as image:
-        return _exif_orientation(image.info.get("exif", b""))
+        return exif_orientation(image.info.get("exif", b""))
 
 
 def turn(box: Corners, orientation: int, height: int, width: int) -> Corners:
