@@ -10,19 +10,18 @@ import json
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 from train_models import ANALYSIS_UM_PER_PX, MARGIN, OUTPUTS, named_cells, segmenter_samples
 
 from napari_wbc.config import CELL_TYPES
-from napari_wbc.crop import boxes
 from napari_wbc.nets.checkpoint import Alex, Card, DeepLab, save_checkpoint
 from napari_wbc.proportion import Proportion
 from napari_wbc.training.augment import IMAGENET, MINUS_ONE_TO_ONE
 from napari_wbc.training.classification import ClassifierTask
+from napari_wbc.training.classifier_job import fit_temperature
+from napari_wbc.training.folders import whole_diameters_px
 from napari_wbc.training.segmentation import SegmenterTask
 
 BCCD = "BCCD fields (Shenggan; MIT) with masks of whole cells by Banik et al. (Expert Systems with Applications 149, 2020)"
@@ -47,6 +46,7 @@ def export_segmenter(work: Path, path: Path, metrics: dict[str, str]) -> None:
     train, dev = segmenter_samples(work)
     task = SegmenterTask(network, train, np.ones(len(train)), [], dev, MINUS_ONE_TO_ONE)
     scores = task.validate(network.eval())
+    diameters_px = [diameter for sample in train for diameter in whole_diameters_px(sample.labels)]
     card = Card(
         name="mobilenet_v2",
         task="segmenter",
@@ -55,7 +55,7 @@ def export_segmenter(work: Path, path: Path, metrics: dict[str, str]) -> None:
         mean=MINUS_ONE_TO_ONE.mean,
         std=MINUS_ONE_TO_ONE.std,
         um_per_px=ANALYSIS_UM_PER_PX,
-        cell_diameter_um=round(median_diameter_px([s.labels for s in train]) * ANALYSIS_UM_PER_PX, 1),
+        cell_diameter_um=round(float(np.median(diameters_px)) * ANALYSIS_UM_PER_PX, 1),
         data=(BCCD, f"{PBC}, outlines by GrabCut inside their boxes"),
         split="bccd: 268 train, 99 dev; pbc: 1 image of 20 held out",
         recipe=f"{epochs} epochs of 120 × 6 windows of 256 px; AdamW, cosine; stain, colour, focus, scale varied; cells pasted",
@@ -65,17 +65,6 @@ def export_segmenter(work: Path, path: Path, metrics: dict[str, str]) -> None:
     )
     save_checkpoint(path, network, card)
     print(card.model_dump_json(indent=1))
-
-
-def median_diameter_px(labels: list[npt.NDArray[np.int32]]) -> float:
-    """Median diameter of the circle of equal area, over all cells that do not touch the border."""
-    areas = [
-        np.count_nonzero(image == i)
-        for image in labels
-        for i, box in boxes(image).items()
-        if box.y0 > 0 and box.x0 > 0 and box.y1 < image.shape[0] and box.x1 < image.shape[1]
-    ]
-    return float(2 * np.sqrt(np.median(areas) / np.pi))
 
 
 def export_classifier(work: Path, path: Path, metrics: dict[str, str]) -> None:
@@ -90,7 +79,7 @@ def export_classifier(work: Path, path: Path, metrics: dict[str, str]) -> None:
     targets = torch.tensor([cell.target for cell in cells])
     plain = torch.from_numpy(task.predict(network.eval(), 0.0))
     other = torch.from_numpy(task.predict(network, 1.0))
-    temperature = calibrate(torch.cat([plain, other]), torch.cat([targets, targets]))
+    temperature = fit_temperature(torch.cat([plain, other]), torch.cat([targets, targets]))
     none = torch.softmax(plain / temperature, dim=1)[:, -1]
     five = targets < len(CELL_TYPES)
     threshold = round(float(torch.quantile(none[five], 1 - FIVE_REJECTED)), 4)
@@ -118,21 +107,6 @@ def export_classifier(work: Path, path: Path, metrics: dict[str, str]) -> None:
     )
     save_checkpoint(path, network, card)
     print(card.model_dump_json(indent=1))
-
-
-def calibrate(logits: Tensor, targets: Tensor) -> float:
-    """The temperature that minimises the cross-entropy (Guo et al., 2017)."""
-    log_temperature = nn.Parameter(torch.zeros(()))
-    optimiser = torch.optim.LBFGS([log_temperature], max_iter=50)
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = F.cross_entropy(logits / log_temperature.exp(), targets)
-        torch.autograd.backward(loss)
-        return loss
-
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
-    return float(log_temperature.exp())
 
 
 def main() -> None:

@@ -24,8 +24,8 @@ from .separate import separate
 from .tiling import stitch, windows
 
 
-class Segmenter(Protocol):
-    """Finds the pixels of white blood cells."""
+class Network(Protocol):
+    """A trained network on a device."""
 
     @property
     def identity(self) -> str:
@@ -38,6 +38,10 @@ class Segmenter(Protocol):
     @property
     def device(self) -> str:
         """The device really used, e.g. `cpu` or `cuda:0`."""
+
+
+class Segmenter(Network, Protocol):
+    """Finds the pixels of white blood cells."""
 
     @property
     def um_per_px(self) -> float:
@@ -54,20 +58,8 @@ class Segmenter(Protocol):
         """
 
 
-class Classifier(Protocol):
+class Classifier(Network, Protocol):
     """Names the crop of a cell."""
-
-    @property
-    def identity(self) -> str:
-        """SHA-256 of the checkpoint + precision + backend."""
-
-    @property
-    def name(self) -> str:
-        """Name of the model, for people."""
-
-    @property
-    def device(self) -> str:
-        """The device really used."""
 
     @property
     def crop_size_px(self) -> int:

@@ -9,7 +9,7 @@ import torchvision
 from napari_wbc.nets.alexnet import AlexNet
 from napari_wbc.nets.deeplab import DeepLabV3Plus, separable
 from napari_wbc.nets.encoders import ENCODERS, MobileNetV2, ResNet50
-from napari_wbc.nets.segmenter import fold_batchnorm
+from napari_wbc.nets.loaded import fold_batchnorm
 
 
 def parameters(network: torch.nn.Module) -> int:

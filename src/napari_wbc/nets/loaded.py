@@ -1,0 +1,74 @@
+"""A network that was read from its model file and put on a device, ready to use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ..cells import RgbImage
+from ..errors import ModelMemoryError
+from .checkpoint import Checkpoint, read_checkpoint
+from .device import resolve_device
+
+
+class LoadedNetwork:
+    """What a segmenter and a classifier share: the network, its name, device and identity, and how images become its input."""
+
+    def __init__(self, path: Path, task: Literal["segmenter", "classifier"], device: str) -> None:
+        checkpoint: Checkpoint = read_checkpoint(path, task)
+        self.card = checkpoint.card
+        self._sha256 = checkpoint.sha256
+        self._device = resolve_device(device)
+        self._network = fold_batchnorm(checkpoint.network).to(memory_format=torch.channels_last).to(self._device)
+        std = torch.tensor(self.card.std, device=self._device)
+        self._factor = (1 / (255 * std))[:, None, None]
+        self._offset = (torch.tensor(self.card.mean, device=self._device) / std)[:, None, None]
+
+    @property
+    def name(self) -> str:
+        """Name of the model, for people."""
+        return self.card.name
+
+    @property
+    def device(self) -> str:
+        """The device really used."""
+        return str(self._device)
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of the checkpoint, precision, backend."""
+        return f"{self._sha256}+float32+torch-{self._device.type}"
+
+    def _logits(self, images: Sequence[RgbImage]) -> Tensor:
+        """Output of the network for images (H, W, 3) uint8 of one shape, on the CPU."""
+        batch = torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2)
+        logits: Tensor = self._network(batch.float().mul_(self._factor).sub_(self._offset))
+        return logits.cpu()
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Without gradients; out of memory becomes an error of ours."""
+        try:
+            with torch.inference_mode():
+                yield
+        except torch.OutOfMemoryError as error:
+            raise ModelMemoryError(f"{self.device} ran out of memory: {error}. Use a smaller image, or --device cpu.") from None
+
+
+def fold_batchnorm(network: nn.Module) -> nn.Module:
+    """Put every BatchNorm that directly follows a convolution into its weights, in place; the function stays the same."""
+    for module in network.modules():
+        children = list(module.named_children())
+        for (first, conv), (second, norm) in pairwise(children):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, first, fuse_conv_bn_eval(conv, norm))
+                setattr(module, second, nn.Identity())
+    return network
