@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from skimage.morphology import convex_hull_image
 
 from napari_wbc.cells import Cell
 from napari_wbc.crop import boxes
-from napari_wbc.measure import measure
+from napari_wbc.measure import hull_area_px, measure
 from napari_wbc.nucleus import nucleus_areas_px
 
 SHAPE = (140, 160)
@@ -136,3 +137,17 @@ def test_a_dot_or_a_line_drawn_by_hand_is_measured_without_warning(pixels: list[
 
 def test_no_cells_give_an_empty_table() -> None:
     assert len(measure(WHITE, np.zeros(SHAPE, dtype=np.int32), {}, 0.1)) == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_hull_is_scikit_images(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = ellipse(60, 70, rng.uniform(8, 45), rng.uniform(8, 45), rng.uniform(0, 180)) & (rng.random(SHAPE) < 0.7)
+    expected = np.count_nonzero(convex_hull_image(mask, offset_coordinates=False))
+    assert hull_area_px(mask) == pytest.approx(expected, rel=0.005)
+
+
+def test_the_hull_of_a_triangle_by_hand() -> None:
+    assert hull_area_px(np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1]], dtype=bool)) == 6
+    assert hull_area_px(np.ones((1, 1), dtype=bool)) == 1
+    assert hull_area_px(np.eye(4, dtype=bool)) == 4

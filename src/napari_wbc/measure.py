@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError
 from skimage.measure import regionprops
 
-from .cells import Box, Cell, CellTable, Labels, RgbImage
+from .cells import Box, Cell, CellTable, Labels, Mask, RgbImage
 
 
 def measure(
@@ -35,7 +37,8 @@ def measure(
 
     Returns
     -------
-    Cells in ascending order of id. Diameter is that of the circle of equal area; perimeter and shape follow
+    Cells in ascending order of id. Diameter is that of the circle of equal area; solidity is area ÷ area of
+    the convex hull of its pixels; perimeter and eccentricity follow
     `skimage.measure.regionprops`.
     """
     height, width = labels.shape
@@ -63,7 +66,7 @@ def measure(
                 diameter_um=None if um_per_px is None else round(diameter_px * um_per_px, 2),
                 perimeter_px=round(float(region.perimeter), 2),
                 eccentricity=round(float(region.eccentricity), 4),
-                solidity=round(float(region.solidity), 4),
+                solidity=round(area_px / hull_area_px(inside), 4),
                 mean_red=red,
                 mean_green=green,
                 mean_blue=blue,
@@ -71,6 +74,20 @@ def measure(
             )
         )
     return CellTable(tuple(cells))
+
+
+def hull_area_px(mask: Mask) -> float:
+    """Number of pixels whose centres lie in the convex hull of the centres of a mask (h, w), by Pick's theorem."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    left = mask[rows].argmax(axis=1)
+    right = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    try:
+        hull = ConvexHull(np.column_stack([np.tile(rows, 2), np.concatenate([left, right])]))
+    except QhullError:  # all pixels in one line
+        return float(np.count_nonzero(mask))
+    corners = hull.points[hull.vertices].astype(int)
+    edges = np.abs(corners - np.roll(corners, 1, axis=0))
+    return float(hull.volume + np.gcd(edges[:, 0], edges[:, 1]).sum() / 2 + 1)  # of points in a plane the volume is the area
 
 
 def _score(value: float | None) -> float | None:

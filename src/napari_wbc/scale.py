@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image as Pillow
 from scipy import ndimage
 from skimage.filters import threshold_otsu
-from skimage.segmentation import expand_labels
 
 from .cells import Field, Labels, Mask, Probabilities, RgbImage, Scale, ScaleSource
 from .config import ASSUMED_UM_PER_PX, RED_CELL_DIAMETER_UM, Settings
@@ -174,7 +173,7 @@ def to_native(labels: Labels, probability: Probabilities, threshold: float, shap
     (H, W) int32. Every id is present, one 4-connected object without holes (where it is larger than a pixel).
     """
     native = np.zeros(shape, dtype=np.int32)
-    grown = expand_labels(labels, 2)
+    grown = np.where(labels > 0, labels, ndimage.grey_dilation(labels, size=(5, 5)))
     fy, fx = labels.shape[0] / shape[0], labels.shape[1] / shape[1]
     for i, slices in enumerate(ndimage.find_objects(grown), start=1):
         if slices is None:

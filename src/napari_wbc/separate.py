@@ -45,8 +45,9 @@ def separate(mask: Mask, core: Probabilities | None, core_threshold: float, min_
     if core is None:
         return labels
     markers = label_components((core >= core_threshold / 2) & mask)
-    peaks = ndimage.maximum(core, markers, np.arange(int(markers.max(initial=0)) + 1))
-    markers = np.where(peaks >= core_threshold, np.arange(len(peaks), dtype=np.int32), 0)[markers]
+    strong = np.zeros(int(markers.max(initial=0)) + 1, dtype=bool)
+    strong[markers[core >= core_threshold]] = True
+    markers = np.where(strong[markers], markers, 0)
     component_of = np.zeros(int(markers.max(initial=0)) + 1, dtype=np.int32)  # a marker lies in one component
     component_of[markers] = np.where(markers > 0, labels, 0)
     crowded = np.flatnonzero(np.bincount(component_of[component_of > 0]) > 1)

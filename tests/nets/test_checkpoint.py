@@ -16,6 +16,7 @@ from napari_wbc.nets import load_models, model_path
 from napari_wbc.nets.checkpoint import KEY, Alex, Card, DeepLab, read_card, read_checkpoint, save_checkpoint
 from napari_wbc.nets.classifier import TorchClassifier
 from napari_wbc.nets.device import resolve_device
+from napari_wbc.nets.loaded import computes_bfloat16
 from napari_wbc.nets.segmenter import TorchSegmenter
 
 UNIT = (0.5, 0.5, 0.5)
@@ -143,7 +144,8 @@ def test_segmenter_gives_probabilities_of_the_size_of_its_images(segmenter: Path
     assert all(p.dtype == np.float32 and p.min() >= 0 and p.max() <= 1 for p in together)
     np.testing.assert_array_equal(together[1], network(images[1:])[0])
     assert network.device == "cpu"
-    assert network.identity.endswith("+float32+torch-cpu")
+    precision = "bfloat16" if computes_bfloat16(torch.device("cpu")) else "float32"
+    assert network.identity.endswith(f"+{precision}+torch-cpu")
 
 
 def test_classifier_numbers_do_not_depend_on_neighbours(classifier: Path) -> None:
@@ -169,8 +171,8 @@ def test_temperature_and_other_by_hand(classifier: Path) -> None:
     logits = read_checkpoint(classifier, "classifier").network(x)[0].detach().numpy() / 2
     e = np.exp(logits)
     five, none = network([crop])
-    np.testing.assert_allclose(five[0], e[:5] / e[:5].sum(), rtol=1e-4)
-    assert none[0] == pytest.approx(e[5] / e.sum(), rel=1e-4)
+    np.testing.assert_allclose(five[0], e[:5] / e[:5].sum(), rtol=1e-2)
+    assert none[0] == pytest.approx(e[5] / e.sum(), rel=1e-2)
 
 
 def test_devices_that_are_not_there_are_errors() -> None:

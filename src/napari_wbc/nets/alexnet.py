@@ -7,12 +7,20 @@ from torch import Tensor, nn
 CROP_SIZE_PX = 227
 
 
+class Float32LocalResponseNorm(nn.LocalResponseNorm):
+    """Local response normalisation that computes in float32 whatever its input: torch has it in no other precision on CPUs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, H, W) of the same precision."""
+        return super().forward(x.float()).to(x.dtype)
+
+
 def original_features() -> nn.Sequential:
     """The five convolutions of Caffe's and MATLAB's AlexNet, grouped, with local response normalisation."""
     return nn.Sequential(
-        nn.Conv2d(3, 96, 11, 4), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2), nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0),
+        nn.Conv2d(3, 96, 11, 4), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2), Float32LocalResponseNorm(5, 5e-4, 0.75, 2.0),
         nn.Conv2d(96, 256, 5, padding=2, groups=2), nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, 2), nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0),
+        nn.MaxPool2d(3, 2), Float32LocalResponseNorm(5, 5e-4, 0.75, 2.0),
         nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(inplace=True),
         nn.Conv2d(384, 384, 3, padding=1, groups=2), nn.ReLU(inplace=True),
         nn.Conv2d(384, 256, 3, padding=1, groups=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),

@@ -15,7 +15,7 @@ from .loaded import LoadedNetwork
 
 OTHER = "other"
 """Output beside the five types: what is none of them."""
-BATCH = 8
+BATCH = 2
 """Crops of one call of the network: always this many, the last batch padded, so that numbers do not depend on neighbours."""
 
 
