@@ -51,9 +51,10 @@ def test_the_files_that_the_readme_names_are_there() -> None:
 
 
 def test_the_options_that_the_readme_names_exist() -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "napari_wbc", "run", "--help"], capture_output=True, text=True, check=True
-    ).stdout
+    shown = ""
+    for command in ("run", "train"):
+        call = [sys.executable, "-m", "napari_wbc", command, "--help"]
+        shown += subprocess.run(call, capture_output=True, text=True, check=True).stdout
     options = set(re.findall(r"`(--[a-z-]+)", README))
     assert options
     assert {option for option in options if option not in shown} == set()
