@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from napari_wbc.cells import Analysis, Field, Probabilities, RgbImage, Segmentation
+from napari_wbc.cells import Analysis, Field, Probabilities, RgbImage, Scale, Segmentation
 from napari_wbc.config import CELL_TYPES, UNIDENTIFIED, Settings
 from napari_wbc.pipeline import (
     Models,
@@ -168,6 +168,23 @@ def test_where_no_size_is_known_the_white_cells_give_the_scale() -> None:
     assert segmentation.scale.um_per_px == pytest.approx(13 / 200, rel=0.03)
     assert len(segmenter.shapes) == 2
     assert segmenter.shapes[1][0] < segmenter.shapes[0][0]
+
+
+class OnlyAt(FakeSegmenter):
+    """Sees a cell only in images of at least 200 rows."""
+
+    def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+        return [found * (len(image) >= 200) for image, found in zip(images, super().__call__(images), strict=True)]
+
+
+def test_where_an_assumed_scale_shows_nothing_another_is_tried() -> None:
+    y, x = np.indices((240, 240))
+    image = np.full((240, 240, 3), 230, np.uint8)
+    image[np.hypot(y - 120, x - 120) < 35] = (120, 60, 160)
+    found = segment_cells(image, OnlyAt())
+    assert found.scale == Scale(0.2, pytest.approx(0.2 / 0.17), "estimated")
+    assert list(found.scores) == [1]
+    assert segment_cells(image[:, :, ::-1] * 0 + np.uint8(230), OnlyAt()).scale.source == "assumed"
 
 
 @pytest.mark.parametrize("array", [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.uint16)])

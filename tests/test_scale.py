@@ -124,3 +124,16 @@ def test_touching_cells_stay_apart() -> None:
     back = scale.to_native(labels, (labels > 0).astype(np.float32), 0.5, (80, 120))
     assert (back[10:70, 10:60] == 1).all()
     assert (back[10:70, 60:110] == 2).all()
+
+
+def test_other_scales_are_tried_only_where_the_scale_is_doubtful() -> None:
+    field = Field(blank(300, 400))
+    assumed = scale.other_scales(field, Scale(None, 0.5, "assumed"))
+    assert [(s.um_per_px, s.analysis_scale, s.source) for s in assumed] == [
+        (2 * ASSUMED_UM_PER_PX, 1.0, "estimated"),
+        (ASSUMED_UM_PER_PX / 2, 0.25, "estimated"),
+    ]
+    assert scale.other_scales(field, Scale(0.1, 0.5, "user")) == []
+    assert scale.other_scales(field, Scale(0.1, 0.5, "file")) == []
+    assert len(scale.other_scales(field, Scale(0.08, 0.4, "estimated"))) == 2  # 32 µm wide
+    assert scale.other_scales(field, Scale(0.09, 0.45, "estimated")) == []  # 36 µm wide

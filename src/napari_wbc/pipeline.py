@@ -180,12 +180,18 @@ def segment_steps(field: Field, segmenter: Segmenter, settings: Settings) -> Ste
 
     Where neither user nor file nor red cells tell the pixel size, or the white cells found contradict the red ones, it is
     taken from the white cells: the image is segmented again at the scale that makes the largest as large as those the
-    network was trained on.
+    network was trained on. Where a doubtful scale shows no cell at all, others are tried.
     """
     yield Step("scale", 0, 1)
     scale = scaling.choose_scale(field, settings, segmenter.um_per_px)
     labels, scores, probability = yield from _segment_at(field, scale, segmenter, settings)
-    better = scaling.scale_from_cells(labels, scale, segmenter.um_per_px, segmenter.cell_diameter_um)
+    trained = segmenter.um_per_px, segmenter.cell_diameter_um
+    for other in scaling.other_scales(field, scale) if not scores else ():
+        found = yield from _segment_at(field, other, segmenter, settings)
+        if found[1] and scaling.scale_from_cells(found[0], other, *trained) is None:
+            scale, (labels, scores, probability) = other, found
+            break
+    better = scaling.scale_from_cells(labels, scale, *trained)
     if better is not None:
         scale = better
         labels, scores, probability = yield from _segment_at(field, scale, segmenter, settings)

@@ -135,6 +135,21 @@ def scale_from_cells(labels: Labels, scale: Scale, analysis_um_per_px: float, ce
     return Scale(analysis_scale * analysis_um_per_px, analysis_scale, "estimated")
 
 
+def other_scales(field: Field, scale: Scale) -> list[Scale]:
+    """Scales to try where none of the cells was found: twice and half the presumed one, if that is doubtful.
+
+    An assumed scale is doubtful, and so is one estimated from red cells in a field of view that holds only a few of them.
+    """
+    seen_um = max(field.pixels.shape[:2]) * (scale.um_per_px or ASSUMED_UM_PER_PX)
+    if scale.source == "assumed" or (scale.source == "estimated" and seen_um < SMALL_FIELD_UM):
+        um_per_px = scale.um_per_px or ASSUMED_UM_PER_PX
+        return [Scale(um_per_px * factor, scale.analysis_scale * factor, "estimated") for factor in (2.0, 0.5)]
+    return []
+
+
+SMALL_FIELD_UM = 35.0
+"""A field of view narrower than this, µm, is cut round a white cell rather than photographed."""
+
 TOLERATED: dict[ScaleSource, tuple[float, float]] = {
     "user": (0, np.inf), "file": (0, np.inf), "estimated": (1 / 1.7, 2.5), "assumed": (1 / 1.1, 1.1),
 }  # fmt: skip
