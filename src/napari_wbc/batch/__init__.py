@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .runner import Progress, RunSummary, analyse_folder, run
+from ..results.runfile import Progress
+from .runner import RunSummary, analyse_folder, run
 
 __all__ = ["Progress", "RunSummary", "analyse_folder", "run"]

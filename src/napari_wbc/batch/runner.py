@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from ..cells import Analysis
 from ..config import Settings
@@ -20,7 +20,7 @@ from ..errors import ImageError
 from ..pipeline import LoadModels, Models, analyse_many
 from ..results import write_analysis, write_failure
 from ..results.record import Origin, Record, Timing
-from ..results.runfile import Counts, Model, RunFile, begin, check_out, now, relative_root, write_run
+from ..results.runfile import Counts, Model, Progress, RunFile, begin, check_out, now, relative_root, write_run
 from ..results.summary import Summary
 from .collect import collect
 from .discover import discover
@@ -38,18 +38,6 @@ READ_AHEAD, WRITE_BEHIND = 4, 8
 T = TypeVar("T")
 Given = str | Path | Sequence[str | Path]
 """Files, folders and patterns."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """An image is settled: analysed and written, failed, or left as it was. `done` of `total` images are."""
-
-    image: str
-    status: Literal["done", "failed", "skipped"]
-    error: str | None
-    n_cells: int | None
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ The pixel size is found as the pipeline does, from file, red cells or outlined w
 
 from __future__ import annotations
 
-from .importing import LAYOUTS, ImportSummary, Progress, import_dataset
+from ..results.runfile import Progress
+from .importing import LAYOUTS, ImportSummary, import_dataset
 
 __all__ = ["LAYOUTS", "ImportSummary", "Progress", "import_dataset"]

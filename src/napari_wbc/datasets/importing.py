@@ -21,7 +21,7 @@ from ..images import decode, read_bytes
 from ..measure import measure
 from ..results import read_record, record_path, write_analysis, write_failure
 from ..results.record import InputFile, Origin, Record
-from ..results.runfile import Counts, Model, RunFile, begin, check_out, now, relative_root, write_run
+from ..results.runfile import Counts, Model, Progress, RunFile, begin, check_out, now, relative_root, write_run
 from ..results.summary import Summary, make_tables
 from ..scale import choose_scale, scale_from_cells
 from .bccd import find_bccd
@@ -47,18 +47,6 @@ CELL_DIAMETER_UM = 15.0
 
 VERSION = 1
 """Of what the importers make of a set; part of the identity in the records."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """An image is settled: imported, failed, or left as it was because a person has corrected it since."""
-
-    image: str
-    status: Literal["done", "failed", "skipped"]
-    error: str | None
-    n_cells: int | None
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,6 +17,18 @@ from ..errors import ResultsError, UsageError
 from .storage import write_bytes
 
 NAME = "run.json"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An image of a run is settled: analysed or imported, failed, or left as it was. `done` of `total` images are."""
+
+    image: str
+    status: Literal["done", "failed", "skipped"]
+    error: str | None
+    n_cells: int | None
+    done: int
+    total: int
 
 
 class Model(BaseModel):
