@@ -270,7 +270,10 @@ def test_help_loads_nothing_heavy() -> None:
 def program(*arguments: object, **options: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **options}
     words = [sys.executable, "-m", "tests.cli_with_fakes", *map(str, arguments)]
-    return subprocess.Popen(words, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # A shell's background jobs ignore Ctrl-C and hand that on; here it must arrive whoever runs the tests.
+    heed = None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(words, cwd=REPOSITORY, env=environment, text=True, preexec_fn=heed, **pipes)
 
 
 def tables_and_labels(out: Path) -> dict[str, bytes]:

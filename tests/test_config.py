@@ -66,7 +66,7 @@ def test_the_defaults_are_those_of_the_method() -> None:
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
-        Settings().min_area_px = 3
+        Settings().min_area_px = 3  # type: ignore[misc]
 
 
 def test_every_setting_has_a_unit_and_a_sentence() -> None:

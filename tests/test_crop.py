@@ -82,5 +82,6 @@ def test_a_smaller_crop_is_antialiased() -> None:
 
 def test_a_crop_is_square_uint8_and_its_own() -> None:
     found = crop(IMAGE, Box(3, 4, 20, 60), 227)
-    assert (found.shape, found.dtype) == ((227, 227, 3), np.uint8)
+    assert found.shape == (227, 227, 3)
+    assert found.dtype == np.uint8
     assert not np.shares_memory(crop(IMAGE, Box(10, 20, 26, 36), 16), IMAGE)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import binomtest
-from sklearn import metrics as sklearn_metrics
+from sklearn import metrics as sklearn_metrics  # type: ignore[import-untyped]
 
 from napari_wbc.cells import Box
 from napari_wbc.metrics.cell_types import accuracy, calibration_error, one_against_rest, type_confusion

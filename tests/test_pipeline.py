@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from napari_wbc.cells import Analysis, Field, Probabilities, RgbImage, Scale, Segmentation
+from napari_wbc.cells import Analysis, Field, Probabilities, RgbImage, Segmentation
 from napari_wbc.config import CELL_TYPES, UNIDENTIFIED, Settings
 from napari_wbc.pipeline import (
     Models,
@@ -182,7 +182,8 @@ def test_where_an_assumed_scale_shows_nothing_another_is_tried() -> None:
     image = np.full((240, 240, 3), 230, np.uint8)
     image[np.hypot(y - 120, x - 120) < 35] = (120, 60, 160)
     found = segment_cells(image, OnlyAt())
-    assert found.scale == Scale(0.2, pytest.approx(0.2 / 0.17), "estimated")
+    assert (found.scale.um_per_px, found.scale.source) == (0.2, "estimated")
+    assert found.scale.analysis_scale == pytest.approx(0.2 / 0.17)
     assert list(found.scores) == [1]
     assert segment_cells(image[:, :, ::-1] * 0 + np.uint8(230), OnlyAt()).scale.source == "assumed"
 
