@@ -177,4 +177,4 @@ def _type_figures(scores: OneAgainstRest, i: int, name: str) -> TypeFigures:
 
 def _sum(counts: Sequence[tuple[tuple[int, ...], ...]], shape: tuple[int, int]) -> Confusion:
     """The sum of matrices of counts."""
-    return np.array(counts, dtype=np.int64).reshape(-1, *shape).sum(axis=0)
+    return np.asarray(np.array(counts, dtype=np.int64).reshape(-1, *shape).sum(axis=0))

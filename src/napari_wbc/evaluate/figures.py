@@ -126,6 +126,7 @@ class Evaluation(_Figures):
         lines += pixel_lines(self.pixels) + object_lines(self.objects)
         if self.naming is None:
             return aligned(lines)
+        lines += [("found cells named right", str(self.naming.accuracy))]
         lines += naming_lines(self.naming) + _found_and_named_lines(self.naming)
         columns = (*CELL_TYPES, "none of five", "missed")
         return "\n".join([aligned(lines), "", *confusion_lines(self.naming.confusion, (*CELL_TYPES, "no cell"), columns)])
@@ -171,7 +172,6 @@ def object_lines(objects: ObjectFigures) -> list[tuple[str, str]]:
 def naming_lines(naming: NamingFigures) -> list[tuple[str, str]]:
     """Names and values, to read: what is said of the cells found."""
     lines = [
-        ("found cells named right", str(naming.accuracy)),
         ("micro precision", str(naming.micro_precision)),
         ("micro specificity", str(naming.micro_specificity)),
         ("micro recall, F1", f"{percent(naming.accuracy.value)}, {percent(naming.micro_f1)}"),
