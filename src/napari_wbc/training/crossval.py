@@ -1,4 +1,4 @@
-"""Cross-validation: every image is judged once, by a network that has never seen it; continued fold by fold."""
+"""Cross-validation: every image is judged once, by a network that has not learnt from it; continued fold by fold."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def crossval(request: Request) -> Generator[Progress, None, CrossValidation]:
 
     Not asking for the next stops, and the same call continues: in the folder are `folds.json`, which image is in which fold,
     for each fold its `result.json`, split and curve, and at the end `crossval.json`. A fold's checkpoints are removed with
-    its end. Of the other folds a part is held out to choose the epoch; the fold itself is only judged.
+    its end. Of the other folds a part is held out to choose the epoch; the fold itself is only judged. A finished model to
+    begin with must not have learnt from the images before: begin with start weights, if it has.
 
     Raises
     ------
@@ -85,6 +86,7 @@ def crossval(request: Request) -> Generator[Progress, None, CrossValidation]:
         what=request.what,
         recipe=request.recipe.name,
         begins_with=prepared.start.described,
+        fine_tuned=prepared.start.checkpoint is not None,
         by=folds.file.by,
         seed=request.seed,
     )

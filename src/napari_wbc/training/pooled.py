@@ -77,8 +77,9 @@ class Spread(_Frozen):
 
 
 class CrossValidation(_Frozen):
-    """The figures over all answers, each by a network that has not seen its image, and by fold.
+    """The figures over all answers, each by a network that has not learnt from its image, and by fold.
 
+    `fine_tuned` says that each fold began with a finished model, which may have learnt from some of the images before.
     A segmenter has `pixels` and `objects`. A classifier has `naming`, in whose confusion matrix the last row is the cells
     that are none of the five types, and the last column, the missed cells, is empty: the boxes are given.
     `none_of_five` is the share of those cells that are called `unidentified`.
@@ -87,6 +88,7 @@ class CrossValidation(_Frozen):
     what: What
     recipe: str
     begins_with: str
+    fine_tuned: bool
     by: By
     seed: int
     folds: int
@@ -113,6 +115,8 @@ class CrossValidation(_Frozen):
             lines += [("none of the five, so called", str(self.none_of_five))]
         names = SPREAD[self.what]
         spread = [(names[key], str(value)) for key, value in self.by_fold.items()]
+        if self.fine_tuned:
+            lines += [("note", "images that the model to begin with has learnt from make the figures too good")]
         parts = ["All folds together", aligned(lines), "", "Mean ± standard deviation over the folds", aligned(spread)]
         if self.naming is not None:
             rows = [row[:MISSED] for row in self.naming.confusion]
