@@ -151,7 +151,7 @@ def test_box_iou_by_hand() -> None:
 
 def test_box_iou_agrees_with_torchvision() -> None:
     rng = np.random.default_rng(4)
-    corners = np.sort(rng.integers(0, 40, (2, 12, 2, 2)), axis=2).reshape(2, 12, 4) + [0, 0, 1, 1]
+    corners = np.sort(rng.integers(0, 40, (2, 12, 2, 2)), axis=2).reshape(2, 12, 4) + np.array([0, 0, 1, 1])
     a, b = (torch.from_numpy(boxes.astype(np.float64)) for boxes in corners)
     assert_allclose(box_iou(corners[0], corners[1]), torchvision_box_iou(a, b).numpy())
 
