@@ -30,6 +30,18 @@ app = typer.Typer(
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the networks run.")]
 SegmenterName = Annotated[str, typer.Option(help="Model that finds the cells: a name that `models` lists, or a file.")]
 ClassifierName = Annotated[str, typer.Option(help="Model that names the cells: a name that `models` lists, or a file.")]
+What = Annotated[Literal["segmenter", "classifier"], typer.Argument(help="The network to train.")]
+Data = Annotated[list[Path], typer.Argument(metavar="DATA...", help="Results folders that a person has corrected.")]
+RecipeName = Annotated[Literal["default", "paper"], typer.Option(help="How to train.")]
+FromModel = Annotated[
+    str | None, typer.Option("--from", metavar="NAME|FILE", help="Model to fine-tune; without --start, the bundled one.")
+]
+StartWeights = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help="Start weights: an .npz file, a name of torchvision's, or none.")
+]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the recipe.")]
+ImageFolders = Annotated[list[Path] | None, typer.Option(help="Folder of the images, where they have moved.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same split and training.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the log.")]
 
 
@@ -172,21 +184,15 @@ def import_(
 
 @app.command()
 def train(
-    what: Annotated[Literal["segmenter", "classifier"], typer.Argument(help="The network to train.")],
-    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="Results folders that a person has corrected.")],
+    what: What,
+    data: Data,
     model: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL", help="The model to write: NAME.safetensors.")],
-    recipe: Annotated[Literal["default", "paper"], typer.Option(help="How to train.")] = "default",
-    from_model: Annotated[
-        str | None, typer.Option("--from", metavar="NAME|FILE", help="Model to fine-tune; without --start, the bundled one.")
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Start weights: an .npz file, a name of torchvision's, or none.")
-    ] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the recipe.")
-    ] = None,
-    images: Annotated[list[Path] | None, typer.Option(help="Folder of the images, where they have moved.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same split and training.")] = 0,
+    recipe: RecipeName = "default",
+    from_model: FromModel = None,
+    start: StartWeights = None,
+    changes: Changes = None,
+    images: ImageFolders = None,
+    seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a training that was stopped.")] = False,
     device: Device = "auto",
     debug: Debug = False,
@@ -199,10 +205,49 @@ def train(
         from .training.train import train as steps
 
         made = make_recipe(what, recipe, terminal.read_changes(changes or []))
-        request = Request(what, tuple(data), model, made, from_model, start, tuple(images or ()), seed, resume, device)
+        request = Request(
+            what=what, data=tuple(data), model=model, recipe=made, from_model=from_model, start=start,
+            images=tuple(images or ()), seed=seed, resume=resume, device=device,
+        )  # fmt: skip
         outcome = terminal.follow(steps(request), request.epochs)
         print(terminal.outcome_text(outcome))
     raise typer.Exit(0 if outcome.comparison is None or outcome.comparison.promoted else 1)
+
+
+@app.command()
+def crossval(
+    what: What,
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the folds; one there is continued.")],
+    folds: Annotated[int, typer.Option(min=2, help="Into how many parts the images go.")] = 10,
+    by: Annotated[
+        Literal["auto", "slide", "image"],
+        typer.Option(help="What stays together; auto: slides, where that leaves of every type something to learn from."),
+    ] = "auto",
+    recipe: RecipeName = "default",
+    from_model: FromModel = None,
+    start: StartWeights = None,
+    changes: Changes = None,
+    images: ImageFolders = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    debug: Debug = False,
+) -> None:
+    """Judge a recipe: train once for each part of the images, on the others, and pool what is said of the parts."""
+    with _exit_codes(debug):
+        from ._cli import training as terminal
+        from .training.crossval import Request
+        from .training.crossval import crossval as steps
+        from .training.recipes import make_recipe
+
+        made = make_recipe(what, recipe, terminal.read_changes(changes or []))
+        request = Request(
+            what=what, data=tuple(data), out=out, folds=folds, by=by, recipe=made, from_model=from_model, start=start,
+            images=tuple(images or ()), seed=seed, device=device,
+        )  # fmt: skip
+        figures = terminal.follow(steps(request), request.epochs)
+        print(figures.table())
+        print(f"\nFigures: {out.absolute() / 'crossval.json'}")
 
 
 def _loader(segmenter: str, classifier: str, device: str) -> LoadModels:

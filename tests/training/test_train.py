@@ -128,7 +128,9 @@ def test_a_classifier_is_judged_as_it_is_used(results: Path, tmp_path: Path) -> 
 def test_a_stopped_training_resumes_to_the_same_model(results: Path, tmp_path: Path) -> None:
     old = tiny_classifier(tmp_path / "old.safetensors")
     recipe = make_recipe("classifier", "default", TINY)
-    whole = Request("classifier", (results,), tmp_path / "whole" / "m.safetensors", recipe, str(old))
+    whole = Request(
+        what="classifier", data=(results,), model=tmp_path / "whole" / "m.safetensors", recipe=recipe, from_model=str(old)
+    )
     part = dataclasses.replace(whole, model=tmp_path / "part" / "m.safetensors")
     expected = finish(whole)
     steps = train(part)
@@ -175,12 +177,12 @@ def test_the_papers_recipe_trains_both_networks_from_start_weights_to_models_tha
 
 def test_the_default_recipe_trains_from_start_weights(results: Path, tmp_path: Path) -> None:
     recipe = make_recipe("segmenter", "default", TINY_SEGMENTER | {"um_per_px": "0.8"})
-    outcome = finish(Request("segmenter", (results,), tmp_path / "s.safetensors", recipe, start="none"))
+    outcome = finish(Request(what="segmenter", data=(results,), model=tmp_path / "s.safetensors", recipe=recipe, start="none"))
     assert outcome.comparison is None
     assert outcome.card.outputs == ("wbc", "core")
     assert outcome.card.um_per_px == 0.8
     recipe = make_recipe("classifier", "default", TINY | {"width": "8"})
-    outcome = finish(Request("classifier", (results,), tmp_path / "c.safetensors", recipe, start="none"))
+    outcome = finish(Request(what="classifier", data=(results,), model=tmp_path / "c.safetensors", recipe=recipe, start="none"))
     assert len(outcome.card.outputs) == 5, "there are no cells to teach `other`"
 
 

@@ -18,7 +18,7 @@ from ..crop import boxes
 from ..errors import ResultsError, UsageError
 from ..images import decode, read_bytes
 from ..nets.classifier import OTHER
-from ..results import iter_records, read_labels
+from ..results import iter_records, read_labels, read_record
 from ..results.record import Record
 from ..results.runfile import input_root, read_run
 from .classification import NamedCell
@@ -81,6 +81,19 @@ def open_sources(data: Sequence[Path], images: Sequence[Path] = ()) -> list[Sour
         root = input_root(folder, read_run(folder))
         sources.append(Source(f"{name}#{taken + 1}" if taken else name, folder, (*images, root)))
     return sources
+
+
+def find_record(sources: Sequence[Source], image: str) -> tuple[Source, Record]:
+    """The source and the record of an image by the name that it has as an `Item`.
+
+    Raises
+    ------
+    ResultsError
+        If the record is damaged.
+    """
+    name, own = image.split("/", 1)
+    source = next(source for source in sources if source.name == name)
+    return source, read_record(source.folder, own)
 
 
 def read_pixels(source: Source, record: Record) -> RgbImage:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
+from ..cells import Analysis, CellTable, Field
+from ..config import ASSUMED_UM_PER_PX
 from ..errors import UsageError
+from ..evaluate.compare import Compared, Pair, compare
+from ..measure import measure
 from ..nets.checkpoint import Card, DeepLab
 from ..nets.deeplab import DeepLabV3Plus
 from ..nets.segmenter import TorchSegmenter
+from ..pipeline import segment_cells
 from ..proportion import Proportion
+from ..results import read_analysis
 from .begin import Start, load_matching
 from .data import IGNORE, Sample, cut_patches
-from .folders import Item, Source, segmenter_items
+from .folders import Item, Source, find_record, read_pixels, segmenter_items
 from .jobs import Scores
 from .loop import Task
 from .paper import PaperSegmenterTask
@@ -46,9 +53,10 @@ class SegmenterJob:
     def network(self, items: Sequence[Item[Sample]]) -> tuple[nn.Module, Card]:
         """See `Job`."""
         if self.start.checkpoint is not None:
-            return self.start.checkpoint.network.requires_grad_(True), self.start.checkpoint.card
+            return copy.deepcopy(self.start.checkpoint.network).requires_grad_(True), self.start.checkpoint.card
         outputs = ("wbc",) if self.recipe.field_px else ("wbc", "core")
-        architecture = DeepLab(encoder=self.recipe.encoder)
+        assert self.start.encoder is not None
+        architecture = DeepLab(encoder=self.start.encoder)
         network = DeepLabV3Plus(architecture.encoder, len(outputs))
         if self.start.tensors is not None:
             load_matching(network.encoder, self.start.tensors)
@@ -92,6 +100,20 @@ class SegmenterJob:
             either = np.count_nonzero((p | true) & known)
             found.append(np.count_nonzero(p & true & known) / either if either else 1.0)
         return np.array(found)
+
+    def examine(
+        self, path: Path, items: Sequence[Item[Sample]], sources: Sequence[Source], device: str
+    ) -> tuple[Compared, ...]:
+        """See `Job`: outlines of the image's own size, at the pixel size that training took, against those of the person."""
+        segmenter, answers = TorchSegmenter(path, device), []
+        for item in items:
+            source, record = find_record(sources, item.image)
+            pixels = read_pixels(source, record)
+            found = segment_cells(Field(pixels, record.row.um_per_px or ASSUMED_UM_PER_PX), segmenter)
+            cells = CellTable(tuple(measure(pixels, found.labels, found.scores, found.scale.um_per_px)))
+            analysis = Analysis(found.labels, cells, found.scale)
+            answers.append(compare(Pair(item.image, analysis, read_analysis(source.folder, record.image))))
+        return tuple(answers)
 
     def figures(self, scores: Scores, items: Sequence[Item[Sample]]) -> dict[str, str]:
         """See `Job`."""
