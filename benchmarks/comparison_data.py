@@ -124,7 +124,7 @@ class Fields(NamedTuple):
 
 
 def draw(cases: Sequence[Case], generator: torch.Generator, normalisation: Normalisation) -> Fields:
-    """The cases mirrored, shifted by up to 10 px and changed in colour at random; what comes from outside repeats the border."""
+    """The cases mirrored, shifted by up to 10 px and changed in colour; what comes from outside repeats the border."""
     images, wbc, places, types = [], [], [], []
     for case in cases:
         image, labels = case.square.image, case.square.labels
