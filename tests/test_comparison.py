@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import comparison
@@ -40,7 +41,7 @@ def test_the_full_widths_are_the_published_networks() -> None:
     # Convolutions of VGG16 and their mirror, by hand: Σ 9·in·out of the 13 convolutions, the last of the mirror ending at 64.
     down = [3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
     up = [512, 512, 512, 512, 512, 512, 256, 256, 256, 128, 128, 64, 64, 64]
-    kernels = sum(9 * i * o for way in (down, up) for i, o in zip(way[:-1], way[1:], strict=True))
+    kernels = sum(9 * i * o for way in (down, up) for i, o in itertools.pairwise(way))
     found = sum(p.numel() for p in SegNet(64).parameters() if p.ndim == 4 and p.shape[-1] == 3)
     assert found == kernels
     assert 31.0e6 < sum(p.numel() for p in UNet(64).parameters()) < 31.1e6  # 31.0 million, as published
@@ -100,7 +101,7 @@ def test_yolo_finds_what_its_map_says() -> None:
     raw = torch.zeros(1, 7, 6, 6)
     raw[0, 0] = -20
     raw[0, :, 3, 2] = torch.tensor([8.0, 0, 0, 0, float(np.log(0.5)), -9, 9])
-    raw[0, :, 3, 3] = torch.tensor([2.0, -9, -9, 0, float(np.log(0.5)), -9, 9])  # nearly the same box, less certain
+    raw[0, :, 3, 3] = torch.tensor([2.0, 0, -9, 0, float(np.log(0.5)), -9, 9])  # nearly the same box, less certain
     network.forward = lambda x: raw  # type: ignore[method-assign]
     found = network.detect(torch.zeros(1, 3, 96, 96))
     assert found.boxes.tolist() == [pytest.approx([56 - 32, 40 - 16, 56 + 32, 40 + 16])]
