@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from comparison_data import SIZE_PX, Data, read_data
 from comparison_judge import finder, judge
-from comparison_methods import BFLOAT16, DETECTION, METHODS, FieldsTask, PaperTask, train, train_classifier
+from comparison_methods import ALEXNET, BFLOAT16, DETECTION, METHODS, FieldsTask, PaperTask, train, train_classifier
 from comparison_tables import Row, add_row, anova, box_plot, detection_table, missing, read_rows, segmentation_table
 from detectors import FasterRcnn, Yolo
 
@@ -47,16 +47,17 @@ def run_fold(data: Data, name: str, fold: int, n_folds: int, n_seen: int, weight
     else:
         model = train(FieldsTask(model, method, learnt, n_seen, fold), Plan(1, seed=fold))
     parameters = sum(p.numel() for p in model.parameters())
-    classifier = None
+    classifier, started = None, method.start or "none"
     if data.has_types and name in DETECTION and not isinstance(model, Yolo | FasterRcnn):
         classifier = train_classifier(data, learnt, weights, n_seen, fold)
         parameters += sum(p.numel() for p in classifier.parameters())
+        started = f"{started}, {ALEXNET}"
     train_s = time.monotonic() - start
     figures = judge(finder(model, method.normalisation, classifier, BFLOAT16), held, data.types)
     machine = f"{torch.get_num_threads()} threads, {'bfloat16' if BFLOAT16 else 'float32'}"
     return Row(
         method=name, fold=fold, folds=n_folds, images_seen=n_seen, n_train=len(learnt), n_test=len(held), parameters=parameters,
-        start_weights=method.start or "none", machine=machine, train_s=train_s, **figures,
+        start_weights=started, machine=machine, train_s=train_s, **figures,
     )  # fmt: skip
 
 
@@ -72,10 +73,14 @@ def print_tables(rows: Sequence[Row], plot: Path | None) -> None:
     print(f"{rows[0].folds} folds; {rows[0].images_seen} images seen by each; mean ± sd over folds, %; {rows[0].machine}\n")
     print(f"WBC against background, {SIZE_PX} × {SIZE_PX} px, before clean-up:\n")
     print(segmentation_table(rows, titles))
-    kind = "by type" if typed else "the types of these data are not reliable: every method has the one type WBC"
+    kind = (
+        "by type; the two stages include their AlexNet"
+        if typed
+        else "the types of these data are not reliable: every method has the one type WBC"
+    )
     print(f"\nBoxes; {kind}:\n")
     print(detection_table(rows, two_stages))
-    print(f"\n{anova(rows, list(DETECTION))}.")
+    print(f"\n{anova(rows, DETECTION)}")
     if plot is not None:
         print(f"Box plot: {box_plot(rows, two_stages, plot)}")
 

@@ -145,12 +145,20 @@ def anova(rows: Sequence[Row], methods: Sequence[str]) -> str:
     if all(len(set(values)) == 1 for values in groups):
         return "ANOVA has no answer: the folds of each method do not differ."
     f, p = f_oneway(*groups)
-    return f"One-way ANOVA of AP@0.7 over {len(groups)} methods: F({len(groups) - 1}, {within}) = {f:.2f}, p = {p:.2g}"
+    return f"One-way ANOVA of AP@0.7 over {len(groups)} methods: F({len(groups) - 1}, {within}) = {f:.2f}, p = {p:.2g}."
 
 
 def box_plot(rows: Sequence[Row], titles: dict[str, str], folder: Path) -> Path:
-    """`average_precision.png` in a folder: the fold-wise AP of each method."""
+    """`average_precision.png` in a folder: the fold-wise AP of each method.
+
+    Raises
+    ------
+    UsageError
+        If no method has a row.
+    """
     groups = {t: values for m, t in titles.items() if (values := [r.ap for r in rows if r.method == m and r.ap is not None])}
+    if not groups:
+        raise UsageError("No method of the box plot has a row yet: run the comparison first.")
     axes = (drawn := Figure(figsize=(7, 4), layout="constrained")).subplots()
     axes.boxplot(list(groups.values()), tick_labels=list(groups))
     for i, values in enumerate(groups.values(), start=1):

@@ -109,26 +109,47 @@ def test_yolo_finds_what_its_map_says() -> None:
     assert float(found.scores) == pytest.approx(1.0, abs=1e-3)
 
 
-@pytest.mark.parametrize("make", [lambda: Yolo(3), lambda: FasterRcnn(3, 96)], ids=["yolo", "faster_rcnn"])
-def test_a_detector_learns_one_box(make: object) -> None:
-    torch.manual_seed(0)
-    network = make().train()  # type: ignore[operator]
-    image = torch.full((1, 3, 96, 96), -1.0)
-    image[..., 20:70, 30:80] = 1.0
-    box, kind = torch.tensor([[20.0, 30.0, 70.0, 80.0]]), torch.tensor([2])
-    optimiser = torch.optim.AdamW(network.parameters(), 2e-3)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 0.5
-    for _ in range(40):
-        optimiser.zero_grad()
-        loss = network.loss(image.repeat(2, 1, 1, 1), [box, box], [kind, kind])
-        loss.backward()
-        optimiser.step()
-    with torch.inference_mode():
-        found = network.eval().detect(image)
-    assert found.types[0] == 2
-    assert found.boxes[0].tolist() == pytest.approx(box[0].tolist(), abs=5)
+def test_a_perfect_map_costs_nothing_and_each_fault_does() -> None:
+    network, box, kind = Yolo(2), torch.tensor([[20.0, 30.0, 70.0, 80.0]]), torch.tensor([1])
+    places, values = encode(box)
+    perfect = torch.zeros(1, 7, 6, 6)
+    perfect[:, 0] = -20
+    row, column = places[0].tolist()
+    perfect[0, :, row, column] = torch.cat(
+        [torch.tensor([20.0]), torch.logit(values[0, :2]), values[0, 2:], torch.tensor([-9.0, 9])]
+    )
+
+    def loss(raw: torch.Tensor) -> float:
+        network.forward = lambda x: raw  # type: ignore[method-assign]
+        return float(network.loss(torch.zeros(1, 3, 96, 96), [box], [kind]))
+
+    assert loss(perfect) == pytest.approx(0, abs=1e-4)
+    wrong_type, missed, elsewhere = perfect.clone(), perfect.clone(), perfect.clone()
+    wrong_type[0, 5:, row, column] = torch.tensor([9.0, -9])
+    missed[0, 0, row, column] = -20
+    elsewhere[0, 1, row, column] += 5
+    assert loss(wrong_type) == pytest.approx(18, abs=1e-3)
+    assert loss(missed) == pytest.approx(20, abs=1e-3)
+    assert 0.1 < loss(elsewhere) < 1
+
+
+def test_boxes_change_their_order_of_axes_for_torchvision_and_back() -> None:
+    class Fake(nn.Module):
+        def forward(self, images: list[torch.Tensor], targets: object = None) -> object:
+            if targets is not None:
+                self.targets = targets
+                return {"a": torch.tensor(1.0), "b": torch.tensor(2.0)}
+            return [{"boxes": torch.tensor([[2.0, 1, 4, 3]]), "labels": torch.tensor([3]), "scores": torch.tensor([0.5])}]
+
+    network = FasterRcnn(3, 64)
+    network.network = fake = Fake()
+    box = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    assert float(network.loss(torch.zeros(1, 3, 64, 64), [box], [torch.tensor([2])])) == 3
+    (target,) = fake.targets  # type: ignore[misc]
+    assert target["boxes"].tolist() == [[2, 1, 4, 3]]  # x0, y0, x1, y1
+    assert target["labels"].tolist() == [3]  # 0 is background there
+    found = network.detect(torch.zeros(1, 3, 64, 64))
+    assert (found.boxes.tolist(), found.types.tolist()) == (box.tolist(), [2])
 
 
 def test_an_image_without_cells_teaches_a_detector_too() -> None:
