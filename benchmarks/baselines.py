@@ -47,7 +47,7 @@ class SegNet(nn.Module):
             x, indices = F.max_pool2d(x, 2, return_indices=True)
             places.append((indices, size))
         for stage, (indices, size) in zip(reversed(self.up), reversed(places), strict=True):
-            x = stage(F.max_unpool2d(x, indices, 2, output_size=size[2:]))
+            x = stage(F.max_unpool2d(x, indices, [2, 2], output_size=size[2:]))
         out: Tensor = self.head(x)
         return out
 

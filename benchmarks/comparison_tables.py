@@ -159,12 +159,12 @@ def box_plot(rows: Sequence[Row], titles: dict[str, str], folder: Path) -> Path:
     groups = {t: values for m, t in titles.items() if (values := [r.ap for r in rows if r.method == m and r.ap is not None])}
     if not groups:
         raise UsageError("No method of the box plot has a row yet: run the comparison first.")
-    axes = (drawn := Figure(figsize=(7, 4), layout="constrained")).subplots()
-    axes.boxplot(list(groups.values()), tick_labels=list(groups))
+    axes = (drawn := Figure(figsize=(9, 4), layout="constrained")).subplots()
+    axes.boxplot(list(groups.values()))
+    axes.set_xticks(range(1, len(groups) + 1), [title.replace(", ", "\n") for title in groups])
     for i, values in enumerate(groups.values(), start=1):
         axes.plot([i] * len(values), values, "o", color="0.4", markersize=3)
     axes.set_ylabel("AP@0.7, one value per fold")
-    axes.tick_params(axis="x", labelrotation=20)
     picture = BytesIO()
     drawn.savefig(picture, format="png", dpi=150)
     path = folder / "average_precision.png"

@@ -99,7 +99,9 @@ class Yolo(nn.Module):
             found = decode(places, self._values(there))
             total = total + generalized_box_iou_loss(found, wanted, reduction="sum")
             total = total + F.cross_entropy(there[:, 5:], kinds, reduction="sum")
-        return (total + F.binary_cross_entropy_with_logits(raw[:, 0], objectness, reduction="sum")) / count
+        total = total + F.binary_cross_entropy_with_logits(raw[:, 0], objectness, reduction="sum")
+        mean: Tensor = total / count
+        return mean
 
     def detect(self, image: Tensor) -> Detections:
         """The cells of one normalised image (1, 3, H, W)."""
