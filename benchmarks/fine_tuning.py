@@ -20,7 +20,7 @@ from PIL import Image as Pillow
 
 from napari_wbc.batch.discover import discover
 from napari_wbc.batch.intake import load
-from napari_wbc.cells import Analysis, Box, CellTable, RgbImage, Scale
+from napari_wbc.cells import Analysis, Box, CellTable, Labels, RgbImage, Scale
 from napari_wbc.config import CELL_TYPES
 from napari_wbc.crop import crop
 from napari_wbc.measure import measure
@@ -56,11 +56,12 @@ def corrected(folder: Path, reals: list[devdata.Real], how: Distortion) -> Path:
     return out
 
 
-def ellipse(shape: tuple[int, ...], box: Box) -> np.ndarray:
+def ellipse(shape: tuple[int, ...], box: Box) -> Labels:
     """Labels (H, W) int32 of one cell: the ellipse that touches the four sides of its box."""
     y, x = np.indices(shape)
     centre, half = ((box.y0 + box.y1 - 1) / 2, (box.x0 + box.x1 - 1) / 2), (box.height / 2, box.width / 2)
-    return ((((y - centre[0]) / half[0]) ** 2 + ((x - centre[1]) / half[1]) ** 2) <= 1).astype(np.int32)
+    inside = ((y - centre[0]) / half[0]) ** 2 + ((x - centre[1]) / half[1]) ** 2 <= 1
+    return inside.astype(np.int32)
 
 
 def crops_of(reals: list[devdata.Real], how: Distortion | None, margin: float | None) -> list[RgbImage]:
@@ -103,7 +104,14 @@ def main() -> None:
             folder = args.work / f"laboratory{seed}_{n}"
             results = corrected(folder, taught[:n], how)
             recipe = make_recipe("classifier", "default", dict(change.split("=", 1) for change in args.changes))
-            request = Request("classifier", (results,), folder / "model.safetensors", recipe, from_model=str(old), device="cpu")
+            request = Request(
+                what="classifier",
+                data=(results,),
+                model=folder / "model.safetensors",
+                recipe=recipe,
+                from_model=str(old),
+                device="cpu",
+            )
             for _ in train(request):
                 pass
             new = request.model

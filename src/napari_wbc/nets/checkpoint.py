@@ -55,8 +55,8 @@ class Card(_Frozen):
 
     `outputs` names the channels: `wbc`, `core` for a segmenter; the five cell types, and perhaps `other`, for a classifier.
     Inputs in 0..1 are normalised by `mean` and `std`. A segmenter states its analysis scale (`um_per_px`) and the median
-    diameter of its training cells; a classifier the margin of its crops, the temperature that calibrates its probabilities,
-    and the threshold of `none_of_five_score`.
+    diameter of its training cells; a classifier the margin of its crops, whether their stain is aligned (`stain.align_stain`),
+    the temperature that calibrates its probabilities, and the threshold of `none_of_five_score`.
     """
 
     format: Literal[1] = 1
@@ -70,6 +70,7 @@ class Card(_Frozen):
     cell_diameter_um: float | None = Field(None, gt=0)
     crop_size_px: int = Field(227, ge=1)
     crop_margin: float | None = 0.15
+    stain_aligned: bool = False
     temperature: float = Field(1.0, gt=0)
     none_of_five_threshold: float = 1.0
     data: tuple[str, ...] = ()

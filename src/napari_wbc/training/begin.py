@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from ..nets import model_path
 from ..nets.checkpoint import Checkpoint, file_sha256, read_checkpoint
 from ..nets.start import load_start, read_npz, torchvision_weights
 from .augment import IMAGENET, MINUS_ONE_TO_ONE, Normalisation
-from .recipes import Encoder, Recipe, SegmenterRecipe, What
+from .recipes import ClassifierRecipe, Encoder, Recipe, SegmenterRecipe, What
 
 MARK = "stride_on_1x1"
 STRIDES: dict[Encoder | None, str] = {
@@ -68,13 +68,15 @@ def begin(what: What, recipe: Recipe, from_model: str | None, weights: str | Non
         checkpoint = read_checkpoint(model_path(from_model, what), what)
         card = checkpoint.card
         described = f"{card.name} (SHA-256 {checkpoint.sha256[:12]}), which began with: {card.start_weights or 'not stated'}"
-        return Start(checkpoint, None, Normalisation(card.mean, card.std), described, checkpoint.sha256)
+        return Start(checkpoint, None, Normalisation(card.mean, card.std, card.stain_aligned), described, checkpoint.sha256)
     assert weights is not None
     path = Path(weights)
     is_file = path.suffix == ".npz"
     mobilenet = isinstance(recipe, SegmenterRecipe) and recipe.encoder == "mobilenet_v2"
     usual = MINUS_ONE_TO_ONE if is_file and mobilenet else IMAGENET
     normalisation = NAMES[recipe.normalisation] if recipe.normalisation else usual
+    if isinstance(recipe, ClassifierRecipe):
+        normalisation = replace(normalisation, stain_aligned=recipe.stain_aligned)
     if weights == "none":
         encoder = (recipe.encoder or "resnet50") if isinstance(recipe, SegmenterRecipe) else None
         return Start(None, None, normalisation, "none: random weights", "none", encoder)

@@ -70,7 +70,7 @@ class ClassifierJob:
             name="", task="classifier",
             architecture=Alex(form=form, width=recipe.width, feature_scale=network.feature_scale),
             outputs=outputs, mean=self.start.normalisation.mean, std=self.start.normalisation.std,
-            crop_size_px=recipe.crop_px, crop_margin=recipe.margin,
+            crop_size_px=recipe.crop_px, crop_margin=recipe.margin, stain_aligned=recipe.stain_aligned,
         )  # fmt: skip
         return network, card
 
@@ -89,7 +89,7 @@ class ClassifierJob:
         return kind(
             network, train, held, len(CELL_TYPES) + 1, self.start.normalisation,
             card.crop_size_px if card else recipe.crop_px, card.crop_margin if card else recipe.margin,
-            recipe.batch, recipe.strength, recipe.batches_per_epoch, seed, recipe.bfloat16,
+            recipe.batch, recipe.strength, recipe.mixed, recipe.batches_per_epoch, seed, recipe.bfloat16,
         )  # fmt: skip
 
     def calibrate(self, network: nn.Module, card: Card, split: Split) -> Card:
