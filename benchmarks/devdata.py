@@ -76,6 +76,13 @@ def pbc(split: str | None = None) -> Iterator[Real]:
             )
 
 
+def chula() -> Iterator[Real]:
+    """Fields of video frames, each once, with boxes. Split = slide."""
+    for row in {row["image"]: row for row in rows("chula")}.values():
+        pixels = read_rgb(ROOT / "chula/images" / row["image"])
+        yield Real(row["image"], pixels, row["slide"], _boxes(row["bbox_xyxy"]), row["cell_type_unreliable"])
+
+
 def zheng() -> Iterator[Real]:
     """Images of one cell from two laboratories that no model was trained on: for evaluation only. Split = data set."""
     for row in rows("zheng"):

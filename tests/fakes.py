@@ -19,6 +19,7 @@ class FakeSegmenter:
     device = "cpu"
     um_per_px = 0.17
     cell_diameter_um = 13.0
+    domain = None
 
     def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
         found = []
