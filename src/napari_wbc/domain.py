@@ -27,8 +27,8 @@ Sources = Mapping[str, Ranges]
 class Numbers:
     """What is measured of an image; None where it cannot be.
 
-    Densities are optical densities (natural logarithm) against the background; blueness and yellowness are the
-    densities of red and of blue, divided by that of green, for a blue dye takes the red away. Shares 0..1 are of the pixels of cells.
+    Densities are optical densities (natural logarithm) against the background; blueness and yellowness are the densities of
+    red and of blue, divided by that of green, for a blue dye takes the red away. Shares 0..1 are of the pixels of cells.
 
     Parameters
     ----------
@@ -144,12 +144,9 @@ def judge(numbers: Numbers, sources: Sources) -> Domain:
     -------
     The reason names every number that is out of range.
     """
-    found = [
-        (len(out), sum(out.values()), i, list(out)) for i, out in enumerate(_outside(numbers, r) for r in sources.values())
-    ]
-    _, _, i, names = min(found)
-    ranges = list(sources.values())[i]
-    return Domain(not names, "; ".join(_told(name, getattr(numbers, name), *ranges[name]) for name in names))
+    found = [(_outside(numbers, ranges), ranges) for ranges in sources.values()]
+    out, ranges = min(found, key=lambda pair: (len(pair[0]), sum(pair[0].values())))
+    return Domain(not out, "; ".join(_told(name, getattr(numbers, name), *ranges[name]) for name in out))
 
 
 def _outside(numbers: Numbers, ranges: Ranges) -> dict[str, float]:
@@ -164,9 +161,13 @@ def _outside(numbers: Numbers, ranges: Ranges) -> dict[str, float]:
 
 def _told(name: str, value: float, low: float, high: float) -> str:
     words = WORDS[name]
-    text = f"{value:.2g} {words.unit}".strip()
-    usual = f"{low:.2g} to {high:.2g}" if words.low else f"at most {high:.2g}"
+    text = f"{_short(value)} {words.unit}".strip()
+    usual = f"{_short(low)} to {_short(high)}" if words.low else f"at most {_short(high)}"
     return f"{words.low if value < low else words.high} ({text}; usual {usual})"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
 SHARE_OUTSIDE, WIDENED_BY = 0.005, 0.25

@@ -55,9 +55,9 @@ class Card(_Frozen):
     """What a model file says of itself.
 
     `outputs` names the channels: `wbc`, `core` for a segmenter; the five cell types, and perhaps `other`, for a classifier.
-    Inputs in 0..1 are normalised by `mean` and `std`. A segmenter states its analysis scale (`um_per_px`) and the median
-    diameter of its training cells, and perhaps what its training images are like (`domain`, by their source); a classifier the margin of its crops, the temperature that calibrates its probabilities,
-    and the threshold of `none_of_five_score`.
+    Inputs in 0..1 are normalised by `mean` and `std`. A segmenter states its analysis scale (`um_per_px`), the median
+    diameter of its training cells, and perhaps what its training images are like (`domain`, by their source); a classifier
+    the margin of its crops, the temperature that calibrates its probabilities, and the threshold of `none_of_five_score`.
     """
 
     format: Literal[1] = 1
