@@ -131,7 +131,7 @@ def test_the_reason_names_number_unit_and_range() -> None:
     numbers = dataclasses.replace(measured(*SAMPLE), cell_diameter_um=39.2, overexposed=0.5)
     known = {"lab": {"cell_diameter_um": (7.0, 20.0), "overexposed": (-0.1, 0.1)}}
     assert judge(numbers, known).reason == (
-        "larger cells, or a wrong pixel size (39 µm; usual 7 to 20 µm); over-exposed cells (0.5 of their pixels; usual at most 0.1)"
+        "larger cells, or a wrong pixel size (39 µm, usual 7 to 20); over-exposed cells (0.5 of their pixels, usual at most 0.1)"
     )
 
 
@@ -139,7 +139,7 @@ def test_an_image_is_compared_with_the_source_that_it_is_most_like() -> None:
     numbers = dataclasses.replace(measured(*SAMPLE), background=200.0, background_warmth=0.0)
     dark = {"background": (50.0, 100.0), "background_warmth": (1.0, 2.0)}
     bright = {"background": (210.0, 220.0), "background_warmth": (-1.0, 1.0)}
-    assert judge(numbers, {"dark": dark, "bright": bright}).reason == "a darker background (200 of 255; usual 210 to 220)"
+    assert judge(numbers, {"dark": dark, "bright": bright}).reason == "a darker background (200 of 255, usual 210 to 220)"
     assert not judge(numbers, {"a": {"background": (0.0, 300.0), "background_warmth": (1.0, 2.0)}, "b": bright}).ok
     assert judge(numbers, {"bright": bright, "any": {"background": (0.0, 255.0)}}).ok
 

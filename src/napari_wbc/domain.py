@@ -163,7 +163,7 @@ def _told(name: str, value: float, low: float, high: float) -> str:
     words = WORDS[name]
     text = f"{_short(value)} {words.unit}".strip()
     usual = f"{_short(low)} to {_short(high)}" if words.low else f"at most {_short(high)}"
-    return f"{words.low if value < low else words.high} ({text}; usual {usual})"
+    return f"{words.low if value < low else words.high} ({text}, usual {usual})"
 
 
 def _short(value: float) -> str:

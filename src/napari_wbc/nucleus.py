@@ -8,7 +8,7 @@ from skimage.filters import threshold_otsu
 
 from .cells import Labels, Mask, RgbImage
 
-MIN_CONTRAST = 0.1
+MIN_CONTRAST = 0.08
 """Share of its own brightness by which the nucleus must be darker than the cytoplasm to be told apart."""
 SMOOTHED = 1 / 40
 """Sigma of the Gaussian before the threshold, cell diameters: more than the texture of chromatin, less than a lobe."""
