@@ -93,7 +93,7 @@ def test_the_middle_of_a_ring_stays_cytoplasm() -> None:
 
 
 def test_a_rim_of_glass_inside_the_outline_does_not_matter() -> None:
-    outline = np.hypot(YY - 30, XX - 30) <= 29.5
+    outline = np.hypot(YY - 30, XX - 30) <= 28.6
     assert disagreement(nucleus(painted(INNER, dark=60, pale=110, outside=250), outline), INNER) < 0.08
 
 

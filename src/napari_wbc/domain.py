@@ -186,10 +186,10 @@ def find_ranges(numbers: Sequence[Numbers]) -> Ranges:
     return ranges
 
 
-Box = tuple[slice, slice]
+Box = tuple[slice, ...]
 
 
-def _grown(box: Box, rim_px: float) -> Box:
+def _grown(box: Box, rim_px: float) -> tuple[slice, slice]:
     """A box with a rim, cut at the upper and left border."""
     rows, columns = (slice(max(0, side.start - round(rim_px)), side.stop + round(rim_px)) for side in box)
     return rows, columns

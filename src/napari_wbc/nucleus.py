@@ -36,7 +36,7 @@ def nucleus(pixels: RgbImage, cell: Mask) -> Mask:
     -------
     (h, w) bool, inside `cell`.
     """
-    area = np.count_nonzero(cell)
+    area = int(np.count_nonzero(cell))
     if area == 0:
         return np.zeros_like(cell)
     sigma = 2 * np.sqrt(area / np.pi) * SMOOTHED
