@@ -95,10 +95,10 @@ def test_the_shares_of_clipped_pixels_are_of_the_cells_alone() -> None:
 
 def test_detail_grows_with_blur_and_is_a_length() -> None:
     image, labels = SAMPLE
-    sizes = [measured(ndimage.gaussian_filter(image, (s, s, 0)), labels).detail_um for s in (0, 1, 2, 3)]
+    sizes = [measured(ndimage.gaussian_filter(image, (s, s, 0)), labels).detail_um or 0.0 for s in (0, 1, 2, 3)]
     assert sizes == sorted(sizes)
     double = measure_domain(image, labels, 2 * UM_PER_PX).detail_um
-    assert double == pytest.approx(2 * (sizes[0] or 0), rel=0.1)
+    assert double == pytest.approx(2 * sizes[0], rel=0.1)
 
 
 # -- the judgement -----------------------------------------------------------------------------------------------------
