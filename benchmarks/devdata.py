@@ -79,6 +79,13 @@ def pbc(split: str | None = None) -> Iterator[Real]:
             )
 
 
+def chula() -> Iterator[Real]:
+    """Fields of video frames, each once, with boxes. Split = slide."""
+    for row in {row["image"]: row for row in rows("chula")}.values():
+        pixels = read_rgb(ROOT / "chula/images" / row["image"])
+        yield Real(row["image"], pixels, row["slide"], _boxes(row["bbox_xyxy"]), row["cell_type_unreliable"])
+
+
 def zheng() -> Iterator[Real]:
     """Images of one cell from two laboratories that no model was trained on: for evaluation only. Split = data set."""
     for row in rows("zheng"):
@@ -95,20 +102,3 @@ def distorted(reals: Iterable[Real], seed: int = 1) -> Iterator[Real]:
         how = distortion_of(real.name, seed)
         cells = [distort_box(box, how.scale) for box in real.boxes]
         yield dataclasses.replace(real, pixels=distort(real.pixels, how), boxes=cells, labels=None, nucleus=None)
-
-
-def chula(split: str | None = None) -> Iterator[Real]:
-    """Fields of video frames with boxes; split by slide. Their types are unreliable."""
-    by_image: dict[str, list[dict[str, str]]] = {}
-    for row in rows("chula"):
-        by_image.setdefault(row["image"], []).append(row)
-    for name, cells in by_image.items():
-        part = "dev" if cells[0]["slide"] in CHULA_DEV else "train"
-        if split in (None, part):
-            found = [box for row in cells for box in _boxes(row["bbox_xyxy"])]
-            pixels = read_rgb(ROOT / "chula/images" / name)
-            yield Real(name, pixels, part, found, cells[0]["cell_type_unreliable"])
-
-
-CHULA_DEV = ("B-42", "E-14", "L-9", "N-2B")
-"""Slides of chula that are held out."""

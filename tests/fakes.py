@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_wbc.cells import Probabilities, RgbImage
+from napari_wbc.domain import Sources
 from napari_wbc.pipeline import Models
 
 
@@ -19,6 +20,7 @@ class FakeSegmenter:
     device = "cpu"
     um_per_px = 0.17
     cell_diameter_um = 13.0
+    domain: Sources | None = None
 
     def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
         found = []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from napari_wbc.cells import Analysis, Field, Probabilities, RgbImage, Segmentation
+from napari_wbc.cells import Analysis, Domain, Field, Probabilities, RgbImage, Segmentation
 from napari_wbc.config import CELL_TYPES, UNIDENTIFIED, Settings
 from napari_wbc.pipeline import (
     Models,
@@ -33,7 +33,7 @@ def smear(seed: int, n_cells: int = 3, shape: tuple[int, int] = (420, 540)) -> n
 def same(one: Analysis, other: Analysis) -> None:
     assert_array_equal(one.labels, other.labels)
     assert one.cells == other.cells
-    assert one.scale == other.scale
+    assert (one.scale, one.domain) == (other.scale, other.domain)
 
 
 def test_a_smear_gives_labels_and_one_row_per_cell() -> None:
@@ -91,6 +91,24 @@ def test_corrected_outlines_are_measured_as_drawn() -> None:
     drawn = analysis.cells[-1]
     assert [cell.cell_id for cell in analysis.cells] == [1, 3, 7]
     assert (drawn.box, drawn.area_px, drawn.segmentation_score) == ((10, 5, 30, 45), 800, None)
+
+
+class Knowing(FakeSegmenter):
+    """Knows images with a background of a certain brightness."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.domain = {"lab": {"background": (low, high)}}
+
+
+def test_an_image_is_compared_with_what_the_segmenter_knows() -> None:
+    image, classifier = smear(0), FakeClassifier()
+    assert analyse(image, load_fakes(), SETTINGS).domain is None
+    assert analyse(image, Models(Knowing(150, 255), classifier), SETTINGS).domain == Domain(True)
+    strange = segment_cells(image, Knowing(0, 50), SETTINGS)
+    assert strange.domain is not None
+    assert strange.domain.reason.startswith("a brighter background")
+    assert reclassify(image, strange, classifier).domain == strange.domain
+    assert analyse(image, Models(Knowing(0, 50), classifier), SETTINGS).domain == strange.domain
 
 
 class Doubtful(FakeClassifier):

@@ -18,6 +18,7 @@ from .cells import Analysis, Cell, CellTable, Field, Labels, Probabilities, RgbI
 from .cleanup import clean_up, drop_doubtful
 from .config import CELL_TYPES, UNIDENTIFIED, Settings
 from .crop import crop
+from .domain import Sources, judge, measure_domain
 from .measure import measure
 from .nucleus import nucleus_areas_px
 from .separate import separate
@@ -50,6 +51,10 @@ class Segmenter(Network, Protocol):
     @property
     def cell_diameter_um(self) -> float:
         """Median diameter of the cells it was trained on, µm."""
+
+    @property
+    def domain(self) -> Sources | None:
+        """What the images it was trained on are like, by their source; None if that is not known."""
 
     def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
         """Images (H, W, 3) uint8 at the analysis scale → (K, H, W) float32 each.
@@ -184,27 +189,37 @@ def segment_steps(field: Field, segmenter: Segmenter, settings: Settings) -> Ste
     """
     yield Step("scale", 0, 1)
     scale = scaling.choose_scale(field, settings, segmenter.um_per_px)
-    labels, scores, probability = yield from _segment_at(field, scale, segmenter, settings)
+    found = yield from _segment_at(field, scale, segmenter, settings)
     trained = segmenter.um_per_px, segmenter.cell_diameter_um
-    for other in scaling.other_scales(field, scale) if not scores else ():
-        found = yield from _segment_at(field, other, segmenter, settings)
-        if found[1] and scaling.scale_from_cells(found[0], other, *trained) is None:
-            scale, (labels, scores, probability) = other, found
+    for other in scaling.other_scales(field, scale) if not found.scores else ():
+        tried = yield from _segment_at(field, other, segmenter, settings)
+        if tried.scores and scaling.scale_from_cells(tried.labels, other, *trained) is None:
+            scale, found = other, tried
             break
-    better = scaling.scale_from_cells(labels, scale, *trained)
+    better = scaling.scale_from_cells(found.labels, scale, *trained)
     if better is not None:
         scale = better
-        labels, scores, probability = yield from _segment_at(field, scale, segmenter, settings)
+        found = yield from _segment_at(field, scale, segmenter, settings)
     yield Step("outline", 0, 1)
-    native = scaling.to_native(labels, probability, settings.mask_threshold, field.pixels.shape[:2])
+    native = scaling.to_native(found.labels, found.probability, settings.mask_threshold, field.pixels.shape[:2])
     native.flags.writeable = False
-    return Segmentation(native, scores, scale)
+    known = segmenter.domain
+    domain = judge(measure_domain(found.image, found.labels, segmenter.um_per_px), known) if known else None
+    return Segmentation(native, found.scores, scale, domain)
 
 
-def _segment_at(
-    field: Field, scale: Scale, segmenter: Segmenter, settings: Settings
-) -> Steps[tuple[Labels, dict[int, float], Probabilities]]:
-    """Labels (h, w), their scores and the probability of WBC (h, w) at the analysis scale, large images tile by tile."""
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What was found at one scale: image (h, w, 3), labels and probability of WBC (h, w) at that scale, scores by id."""
+
+    image: RgbImage
+    labels: Labels
+    scores: dict[int, float]
+    probability: Probabilities
+
+
+def _segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Settings) -> Steps[_Found]:
+    """The cells at a scale, large images tile by tile."""
     image = scaling.to_analysis(field.pixels, scale.analysis_scale)
     tiles = windows(image.shape[:2])
     outputs = []
@@ -215,7 +230,7 @@ def _segment_at(
     mask = clean_up(probabilities[0] >= settings.mask_threshold, settings.min_area_px)
     core = probabilities[1] if settings.separate_touching and len(probabilities) > 1 else None
     labels = separate(mask, core, settings.core_threshold, settings.min_area_px)
-    return *drop_doubtful(labels, probabilities[0], settings.min_score), probabilities[0]
+    return _Found(image, *drop_doubtful(labels, probabilities[0], settings.min_score), probabilities[0])
 
 
 def reclassify_steps(
@@ -238,7 +253,7 @@ def reclassify_steps(
     rows = iter([row for probabilities, none in named for row in zip(probabilities, none, strict=True)])
     threshold = classifier.none_of_five_threshold
     return [
-        Analysis(s.labels, CellTable(tuple(_name(cell, *next(rows), threshold) for cell in table)), s.scale)
+        Analysis(s.labels, CellTable(tuple(_name(cell, *next(rows), threshold) for cell in table)), s.scale, s.domain)
         for s, table in zip(segmentations, tables, strict=True)
     ]
 

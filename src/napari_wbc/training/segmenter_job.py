@@ -11,6 +11,7 @@ from torch import nn
 
 from ..cells import Analysis, CellTable, Field
 from ..config import ASSUMED_UM_PER_PX
+from ..domain import Numbers, Ranges, find_ranges, measure_domain
 from ..errors import UsageError
 from ..evaluate.compare import Compared, Pair, compare
 from ..measure import measure
@@ -87,8 +88,10 @@ class SegmenterJob:
         )  # fmt: skip
 
     def calibrate(self, network: nn.Module, card: Card, split: Split) -> Card:
-        """See `Job`: nothing is fitted."""
-        return card
+        """See `Job`: what the images learnt from are like, beside what the model that training began with knew."""
+        if self.card is not None and self.card.domain is None:
+            return card
+        return card.model_copy(update={"domain": {**(card.domain or {}), **domain_of(split.training)}})
 
     def judge(self, path: Path, items: Sequence[Item[Sample]], device: str) -> Scores:
         """IoU of the WBC in each image; an image without cells where none are found has 1."""
@@ -125,3 +128,12 @@ class SegmenterJob:
     def compare(self, old: Scores, new: Scores) -> Comparison:
         """See `Job`."""
         return compare_iou(old, new)
+
+
+def domain_of(items: Sequence[Item[Sample]]) -> dict[str, Ranges]:
+    """What the images of each source are like; see `domain`."""
+    numbers: dict[str, list[Numbers]] = {}
+    for item in items:
+        found = measure_domain(item.what.image, item.what.labels, item.um_per_px)
+        numbers.setdefault(item.what.source, []).append(found)
+    return {source: find_ranges(each) for source, each in sorted(numbers.items())}
