@@ -68,7 +68,7 @@ def turn_hue(image: RgbImage, degrees: float) -> RgbImage:
     """The image with its hue turned."""
     hsv = rgb2hsv(image)
     hsv[..., 0] = (hsv[..., 0] + degrees / 360) % 1
-    return np.rint(255 * hsv2rgb(hsv)).astype(np.uint8)
+    return np.asarray(np.rint(255 * hsv2rgb(hsv)), dtype=np.uint8)
 
 
 def distortions(segmenter: TorchSegmenter) -> dict[str, Callable[[RgbImage, str], Image]]:

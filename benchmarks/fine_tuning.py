@@ -61,7 +61,7 @@ def ellipse(shape: tuple[int, ...], box: Box) -> Labels:
     y, x = np.indices(shape)
     centre, half = ((box.y0 + box.y1 - 1) / 2, (box.x0 + box.x1 - 1) / 2), (box.height / 2, box.width / 2)
     inside = ((y - centre[0]) / half[0]) ** 2 + ((x - centre[1]) / half[1]) ** 2 <= 1
-    return inside.astype(np.int32)
+    return np.asarray(inside, dtype=np.int32)
 
 
 def crops_of(reals: list[devdata.Real], how: Distortion | None, margin: float | None) -> list[RgbImage]:

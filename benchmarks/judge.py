@@ -1,6 +1,6 @@
 """The figures of docs/results.md, from the development data and the bundled models.
 
-    python benchmarks/judge.py bccd|scale|types|zheng WORK [--segmenter FILE] [--classifier FILE]
+    python benchmarks/judge.py bccd|scale|chula|types|zheng WORK [--segmenter FILE] [--classifier FILE]
 
 `bccd` goes through the command line: 99 fields and a truncated one, then `evaluate` against the hand-drawn masks.
 """
@@ -26,7 +26,7 @@ from napari_wbc.cells import Analysis, CellTable, Labels, RgbImage, Scale
 from napari_wbc.crop import boxes
 from napari_wbc.evaluate import Evaluation, evaluate, read_pairs
 from napari_wbc.measure import measure
-from napari_wbc.metrics.objects import match_outlines
+from napari_wbc.metrics.objects import average_precision, match_boxes, match_outlines
 from napari_wbc.nets import load_models
 from napari_wbc.pipeline import Models, segment_cells
 from napari_wbc.proportion import Proportion
@@ -95,6 +95,22 @@ def judge_scale(models: Models, reals: list[devdata.Real]) -> int:
     return same
 
 
+def judge_boxes(models: Models, reals: Iterable[devdata.Real]) -> None:
+    """Boxes of cells found in fields that have true boxes and no masks: a set that the segmenter was not trained on."""
+    scores, right, n_true = [], [], 0
+    for real in reals:
+        found = segment_cells(real.pixels, models.segmenter)
+        boxed = list(boxes(found.labels).values())
+        certainty = np.array([found.scores[i] for i in boxes(found.labels)])
+        right.append(match_boxes(boxed, certainty, real.boxes, 0.7) >= 0)
+        scores.append(certainty)
+        n_true += len(real.boxes)
+    hits = int(sum(flags.sum() for flags in right))
+    say("cells found at box IoU 0.7", hits, n_true)
+    say("found boxes right at IoU 0.7", hits, sum(map(len, right)))
+    print(f"AP at box IoU 0.7: {100 * average_precision(np.concatenate(scores), np.concatenate(right), n_true):.1f} %")
+
+
 def report(work: Path, title: str, reals: Iterable[devdata.Real], models: Models) -> list[Row]:
     """Figures of images of one cell, and the rows as CSV in WORK."""
     rows = list(judge_cells(reals, models))
@@ -106,7 +122,7 @@ def report(work: Path, title: str, reals: Iterable[devdata.Real], models: Models
 def main() -> None:
     """Judge one thing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["bccd", "scale", "types", "zheng"])
+    parser.add_argument("what", choices=["bccd", "scale", "chula", "types", "zheng"])
     parser.add_argument("work", type=Path)
     parser.add_argument("--segmenter", default="default")
     parser.add_argument("--classifier", default="default")
@@ -120,6 +136,8 @@ def main() -> None:
     if args.what == "scale":
         fields = list(devdata.bccd("dev"))
         say("same cells at 0.5x, 1x and 2x", judge_scale(models, fields), len(fields))
+    elif args.what == "chula":
+        judge_boxes(models, devdata.chula())
     elif args.what == "types":
         report(args.work, "pbc dev", devdata.pbc("dev"), models)
         report(args.work, "pbc dev, distorted", devdata.distorted(devdata.pbc("dev")), models)
