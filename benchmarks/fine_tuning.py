@@ -26,6 +26,7 @@ from napari_wbc.crop import crop
 from napari_wbc.measure import measure
 from napari_wbc.nets import model_path
 from napari_wbc.nets.classifier import TorchClassifier
+from napari_wbc.pipeline import unidentified
 from napari_wbc.proportion import Proportion
 from napari_wbc.results import write_analysis
 from napari_wbc.results.record import Origin
@@ -75,7 +76,7 @@ def right(model: Path, crops: list[RgbImage], reals: list[devdata.Real]) -> Prop
     """Cells named right; one that is called `unidentified` is wrong."""
     classifier = TorchClassifier(model, "cpu")
     p, none = classifier(crops)
-    named = np.where(none >= classifier.none_of_five_threshold, -1, p.argmax(axis=1))
+    named = np.where(unidentified(p, none, classifier), -1, p.argmax(axis=1))
     return Proportion(k=int((named == [CELL_TYPES.index(real.cell_type) for real in reals]).sum()), n=len(reals))
 
 

@@ -41,6 +41,7 @@ class FakeClassifier:
     crop_size_px = 64
     crop_margin = 0.15
     none_of_five_threshold = 0.99
+    least_probability = 0.0
 
     def __call__(self, crops: Sequence[RgbImage]) -> tuple[Probabilities, Probabilities]:
         means = np.array([crop.reshape(-1, 3).mean(axis=0) for crop in crops], dtype=np.float32).reshape(-1, 3)

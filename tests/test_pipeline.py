@@ -19,6 +19,7 @@ from napari_wbc.pipeline import (
     finish,
     reclassify,
     segment_cells,
+    unidentified,
 )
 from napari_wbc.synthetic import draw_field
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
@@ -123,6 +124,23 @@ def test_from_the_threshold_on_a_cell_is_unidentified_and_keeps_its_probabilitie
     cells = analyse(smear(0), Models(FakeSegmenter(), Doubtful()), SETTINGS).cells
     assert [cell.cell_type == UNIDENTIFIED for cell in cells] == [i % 2 == 0 for i in range(len(cells))]
     assert all(cell.p is not None and cell.none_of_five_score in (0.99, 0.98) for cell in cells)
+
+
+def test_what_is_unidentified_by_hand() -> None:
+    """None of the five from 0.9 on; or nothing has at least half."""
+    classifier = FakeClassifier()
+    classifier.none_of_five_threshold, classifier.least_probability = 0.9, 0.5
+    p = np.array([[0.6, 0.1, 0.1, 0.1, 0.1], [0.6, 0.1, 0.1, 0.1, 0.1], [0.49, 0.21, 0.1, 0.1, 0.1], [0.5, 0.2, 0.1, 0.1, 0.1]])
+    none = np.array([0.89, 0.9, 0.0, 0.0])
+    assert unidentified(p.astype(np.float32), none.astype(np.float32), classifier).tolist() == [False, True, True, False]
+
+
+def test_an_unsure_network_names_nothing() -> None:
+    classifier = FakeClassifier()
+    classifier.least_probability = 1.1
+    cells = analyse(smear(0), Models(FakeSegmenter(), classifier), SETTINGS).cells
+    assert len(cells) == 3
+    assert {cell.cell_type for cell in cells} == {UNIDENTIFIED}
 
 
 class Faint(FakeSegmenter):

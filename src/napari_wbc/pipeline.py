@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from . import scale as scaling
-from .cells import Analysis, Cell, CellTable, Field, Labels, Probabilities, RgbImage, Scale, Segmentation
+from .cells import Analysis, Cell, CellTable, Field, Labels, Mask, Probabilities, RgbImage, Scale, Segmentation
 from .cleanup import clean_up, drop_doubtful
 from .config import CELL_TYPES, UNIDENTIFIED, Settings
 from .crop import crop
@@ -77,6 +77,10 @@ class Classifier(Network, Protocol):
     @property
     def none_of_five_threshold(self) -> float:
         """From this `none_of_five_score` on, a cell is `unidentified`."""
+
+    @property
+    def least_probability(self) -> float:
+        """A cell whose most probable type has less is `unidentified`: the network is unsure."""
 
     def __call__(self, crops: Sequence[RgbImage]) -> tuple[Probabilities, Probabilities]:
         """Crops (S, S, 3) uint8 → (N, 5) calibrated probabilities that add to 1, and (N,) score of "none of the five", 0..1."""
@@ -251,9 +255,8 @@ def reclassify_steps(
         yield Step("classify", len(named) * CROPS_PER_STEP, total)
         named.append(classifier(batch))
     rows = iter([row for probabilities, none in named for row in zip(probabilities, none, strict=True)])
-    threshold = classifier.none_of_five_threshold
     return [
-        Analysis(s.labels, CellTable(tuple(_name(cell, *next(rows), threshold) for cell in table)), s.scale, s.domain)
+        Analysis(s.labels, CellTable(tuple(_name(cell, *next(rows), classifier) for cell in table)), s.scale, s.domain)
         for s, table in zip(segmentations, tables, strict=True)
     ]
 
@@ -262,17 +265,24 @@ CROPS_PER_STEP = 32
 """Crops named between two steps: about a tenth of a second on two cores."""
 
 
-def _name(cell: Cell, probabilities: Probabilities, none_of_five: np.float32, threshold: float) -> Cell:
+def _name(cell: Cell, probabilities: Probabilities, none_of_five: np.float32, classifier: Classifier) -> Cell:
     """The cell with its type: the most probable of the five, or `unidentified`."""
     second, first = np.sort(probabilities)[-2:]
     score = round(float(none_of_five), 4)
+    unknown = unidentified(probabilities[None], np.array([score]), classifier)[0]
     return dataclasses.replace(
         cell,
         p=tuple(round(float(p), 4) for p in probabilities),
         none_of_five_score=score,
         margin=round(float(first - second), 4),
-        cell_type=UNIDENTIFIED if score >= threshold else CELL_TYPES[int(probabilities.argmax())],
+        cell_type=UNIDENTIFIED if unknown else CELL_TYPES[int(probabilities.argmax())],
     )
+
+
+def unidentified(probabilities: Probabilities, none_of_five: Probabilities, classifier: Classifier) -> Mask:
+    """Which of N cells are none of the five or too unsure; (N, 5) and (N,) as the classifier gives them → (N,) bool."""
+    unsure = probabilities.max(axis=1) < classifier.least_probability
+    return np.asarray((none_of_five >= classifier.none_of_five_threshold) | unsure)
 
 
 def _chunks(items: Iterable[RgbImage], size: int) -> Generator[list[RgbImage]]:

@@ -58,7 +58,8 @@ class Card(_Frozen):
     Inputs in 0..1 are normalised by `mean` and `std`. A segmenter states its analysis scale (`um_per_px`), the median
     diameter of its training cells, and perhaps what its training images are like (`domain`, by their source); a classifier
     the margin of its crops, whether their stain is aligned (`stain.align_stain`), the temperature that calibrates its
-    probabilities, and the threshold of `none_of_five_score`.
+    probabilities, and from when on a cell is `unidentified`: the threshold of `none_of_five_score`, and the least probability
+    of the most probable type.
     """
 
     format: Literal[1] = 1
@@ -76,6 +77,7 @@ class Card(_Frozen):
     stain_aligned: bool = False
     temperature: float = Field(1.0, gt=0)
     none_of_five_threshold: float = 1.0
+    least_probability: float = Field(0.0, ge=0, le=1)
     data: tuple[str, ...] = ()
     split: str = ""
     recipe: str = ""

@@ -19,6 +19,7 @@ from ..errors import UsageError
 from ..nets.alexnet import AlexNet
 from ..nets.checkpoint import Alex, Card
 from ..nets.classifier import OTHER, TorchClassifier
+from ..pipeline import unidentified
 from ..proportion import Proportion
 from .begin import Start, load_matching
 from .classification import ClassifierTask, NamedCell
@@ -143,7 +144,7 @@ def _name(path: Path, items: Sequence[Item[NamedCell]], device: str) -> tuple[np
     classifier = TorchClassifier(path, device)
     size, margin = classifier.crop_size_px, classifier.crop_margin
     p, none = classifier([crop(item.what.image, item.what.box, size, margin) for item in items])
-    return np.where(none >= classifier.none_of_five_threshold, len(CELL_TYPES), p.argmax(axis=1)), p
+    return np.where(unidentified(p, none, classifier), len(CELL_TYPES), p.argmax(axis=1)), p
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:
