@@ -31,7 +31,7 @@ from tests.exchange.made import (
     state,
 )
 
-WHOLE = ["geojson", "ome-tiff"]
+WHOLE = ["geojson", "coco", "ome-tiff", "imagej-roi", "png-masks"]
 NASTY = ("neutrophil", "=cmd|' /C calc'!A0", "Ärger 😀", 'a, "b"', "../../x", "two\nlines", "'q", "a/b", "unidentified")
 
 

@@ -10,13 +10,16 @@ from ..errors import ImageError, ResultsError, UsageError
 from ..results import images_in, iter_records, read_analysis, read_record, write_analysis
 from ..results.pixels import read_pixels
 from ..results.runfile import Progress, input_root, read_run
-from . import cells_csv, geojson, ome_tiff
+from . import cells_csv, coco, geojson, imagej_roi, masks, ome_tiff
 from .merging import merge
 from .told import Format, Read, Written
 
 FORMATS: dict[str, Format] = {
     "geojson": geojson,
+    "coco": coco,
     "ome-tiff": ome_tiff,
+    "imagej-roi": imagej_roi,
+    "png-masks": masks,
     "csv": cells_csv,
 }
 """The formats, by name."""
