@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from napari_wbc.cells import Analysis, CellTable, Labels
 from napari_wbc.exchange.merging import merge
 from napari_wbc.exchange.told import Told, Written
-from napari_wbc.exchange.transfer import FORMATS
+from napari_wbc.exchange.transfer import MODULES
 from napari_wbc.results.record import ImageRow
 from tests.exchange.made import (
     IMAGE,
@@ -41,8 +41,8 @@ def there_and_back(name: str, analysis: Analysis, image: str = IMAGE) -> Told:
     row = ImageRow(image=image, slide=".", status="done", width=width, height=height, um_per_px=0.1)
     with tempfile.TemporaryDirectory() as folder:
         dst = Path(folder)
-        assert list(FORMATS[name].write([Written(row, analysis, lambda: pixels_for(analysis.labels))], dst)) == [image]
-        return FORMATS[name].find(dst, ["other.png", image])[image]((height, width))
+        assert list(MODULES[name].write([Written(row, analysis, lambda: pixels_for(analysis.labels))], dst)) == [image]
+        return MODULES[name].find(dst, ["other.png", image])[image]((height, width))
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -69,7 +69,7 @@ def test_what_nobody_changed_changes_nothing(name: str, labels: Labels) -> None:
     assert merged.analysis is analysis
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", list(MODULES))
 def test_a_folder_that_comes_back_as_it_went_is_not_touched(name: str, tmp_path: Path) -> None:
     out = make_results(tmp_path, {IMAGE: ring(), "b.png": ring((50, 70)), "none.png": np.zeros((9, 9), np.int32)})
     before = state(out)
@@ -95,13 +95,13 @@ def test_cells_come_back_into_a_folder_that_has_none(name: str, tmp_path: Path) 
         }
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", list(MODULES))
 def test_equal_results_give_equal_bytes(name: str, tmp_path: Path) -> None:
     out = make_results(tmp_path, {IMAGE: ring()})
     assert state(export(name, out, tmp_path / "one")) == state(export(name, out, tmp_path / "two"))
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", list(MODULES))
 def test_an_image_without_cells_is_written_too(name: str, tmp_path: Path) -> None:
     out = make_results(tmp_path, {IMAGE: np.zeros((12, 15), np.int32)})
     export(name, out, tmp_path / "dst")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngImageFile
 
 from ..config import CELL_TYPES, UNCOUNTED_TYPES
 from ..errors import ResultsError, UsageError
@@ -59,7 +60,7 @@ def find(src: Path, images: Sequence[str]) -> Mapping[str, Read]:
     masks = src / "masks" if (src / "masks").is_dir() else src
     types = find_files(src / "types", images, SUFFIX) if (src / "types").is_dir() and (src / TYPES).is_file() else {}
     names = _read_types(src / TYPES) if types else {}
-    found = find_files(masks, images, SUFFIX, ".tif", ".tiff")
+    found = find_files(masks, images, SUFFIX)
     return {image: partial(_read, path, types.get(image), names) for image, path in found.items()}
 
 
@@ -78,21 +79,27 @@ def _read_types(path: Path) -> dict[int, str | None]:
         raise ResultsError(f"{path} should be a table of number and cell_type: {error}. Restore it.") from error
 
 
-def _read_levels(path: Path) -> npt.NDArray[Any]:
+def _read_levels(path: Path, shape: Shape) -> npt.NDArray[Any]:
+    """The grey levels of a mask of the given shape; one of another size is not decoded."""
     try:
-        with Pillow.open(path, formats=("PNG", "TIFF")) as picture:
-            return np.asarray(picture)
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-        raise ResultsError(f"The mask {path} cannot be read: {error}. Write it again.") from error
+        with PngImageFile(path) as picture:
+            size = (picture.height, picture.width)
+            levels = np.asarray(picture) if size == shape else np.zeros(0)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ResultsError(f"The mask {path} is not a sound PNG file: {error}. Write it again.") from error
+    if levels.shape != shape or levels.dtype.kind not in "uib":
+        raise ResultsError(
+            f"The mask {path} is {size[1]} × {size[0]} px, mode {picture.mode}; expected {shape[1]} × {shape[0]} px, as the "
+            "image, and grey levels or a palette. Write it again."
+        )
+    return levels.astype(np.int32)
 
 
 def _read(path: Path, types: Path | None, names: Mapping[int, str | None], shape: Shape) -> Told:
-    told = tell_labels(_read_levels(path), shape, path, None)
+    told = tell_labels(_read_levels(path, shape), path, None)
     if types is None:
         return told
-    levels = _read_levels(types)
-    if levels.shape != shape or levels.dtype.kind != "u":
-        raise ResultsError(f"The mask of types {types} has the shape {levels.shape}; expected {shape}, that of the image.")
+    levels = _read_levels(types, shape)
     return Told([_named(cell, levels, names) for cell in told.cells], whole=True)
 
 

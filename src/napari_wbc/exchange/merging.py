@@ -82,9 +82,9 @@ def _with_ids(known: Analysis, told: Told) -> dict[int, ToldCell]:
     near = _Near(known)
     for cell in others:
         i = near.find(cell)
-        if i is None or i in found:
+        if i is None or (i in found and cell.outline is not None):
             new.append(cell)
-        else:
+        elif i not in found:  # a second box of a cell says nothing
             found[i] = cell
     if not told.whole:
         if new:

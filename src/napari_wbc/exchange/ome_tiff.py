@@ -56,7 +56,13 @@ def _encode(one: Written) -> bytes:
 
 def _read(path: Path, types: Read | None, shape: Shape) -> Told:
     try:
-        labels = tifffile.imread(path)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, tifffile.TiffFileError) as error:
+        with tifffile.TiffFile(path) as file:
+            found = file.series[0].shape
+            labels = file.series[0].asarray() if found == shape else None
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, tifffile.TiffFileError) as error:
         raise ResultsError(f"The label image {path} cannot be read: {error}. Write it again.") from error
-    return tell_labels(labels, shape, path, types(shape) if types is not None else None)
+    if labels is None:
+        raise ResultsError(
+            f"The label image {path} has the shape {found}; expected {shape}, that of the image. Write it again."
+        )
+    return tell_labels(labels, path, types(shape) if types is not None else None)

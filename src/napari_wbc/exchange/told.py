@@ -240,21 +240,19 @@ def outlines_of(analysis: Analysis) -> Iterator[tuple[Cell, Mask]]:
         yield cell, analysis.labels[cell.box.slices] == cell.cell_id
 
 
-def tell_labels(labels: npt.NDArray[Any], shape: Shape, path: Path, named: Told | None) -> Told:
-    """What a label image says, with the types and reviews of `named`.
+def tell_labels(labels: npt.NDArray[Any], path: Path, named: Told | None) -> Told:
+    """What a label image (H, W) says, with the types and reviews of `named`.
 
     Raises
     ------
     ResultsError
-        If it is no label image of that shape.
+        If its values are no ids.
     """
-    if labels.shape != shape:
-        raise ResultsError(f"The label image {path} has the shape {labels.shape}; expected {shape}, that of the image.")
     if labels.dtype.kind not in "iu" or int(labels.min(initial=0)) < 0:
-        raise ResultsError(f"{path} is no label image: expected whole numbers from 0 on, found {labels.dtype}.")
+        raise ResultsError(f"{path} is no label image: expected whole numbers from 0 on, found {labels.dtype}. Write it again.")
     ids, inverse = np.unique(labels, return_inverse=True)
     first = int(ids[0] == 0)
-    numbered: Labels = inverse.reshape(shape).astype(np.int32) + np.int32(1 - first)
+    numbered: Labels = inverse.reshape(labels.shape).astype(np.int32) + np.int32(1 - first)
     known = {cell.cell_id: cell for cell in named.cells} if named is not None else {}
     cells = []
     for n, box in boxes(numbered).items():

@@ -10,19 +10,21 @@ from ..errors import ImageError, ResultsError, UsageError
 from ..results import images_in, iter_records, read_analysis, read_record, write_analysis
 from ..results.pixels import read_pixels
 from ..results.runfile import Progress, input_root, read_run
-from . import cells_csv, coco, geojson, imagej_roi, masks, ome_tiff
+from . import cells_csv, coco, crops, geojson, imagej_roi, masks, ome_tiff, yolo
 from .merging import merge
 from .told import Format, Read, Written
 
-FORMATS: dict[str, Format] = {
+MODULES: dict[str, Format] = {
     "geojson": geojson,
     "coco": coco,
     "ome-tiff": ome_tiff,
     "imagej-roi": imagej_roi,
     "png-masks": masks,
+    "yolo": yolo,
     "csv": cells_csv,
+    "crops": crops,
 }
-"""The formats, by name."""
+"""The modules of the formats, by name."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,9 @@ def format_named(name: str) -> Format:
     UsageError
         If there is none of that name.
     """
-    if name not in FORMATS:
-        raise UsageError(f"There is no format {name!r}. Known formats: {', '.join(FORMATS)}.")
-    return FORMATS[name]
+    if name not in MODULES:
+        raise UsageError(f"There is no format {name!r}. Known formats: {', '.join(MODULES)}.")
+    return MODULES[name]
 
 
 def export_results(
@@ -62,7 +64,7 @@ def export_results(
     Parameters
     ----------
     name
-        A name in `FORMATS`.
+        A name in `MODULES`.
     out
         The results folder.
     dst
@@ -112,7 +114,7 @@ def import_into(
     Parameters
     ----------
     name
-        A name in `FORMATS`.
+        A name in `MODULES`.
     src
         The folder that an export made, or one of another program, or a file.
     out
