@@ -205,6 +205,7 @@ def test_files_are_found_by_name_with_or_without_suffix_and_folder(out: Path, ds
         ('[{"geometry": {"type": "Polygon", "coordinates": [[[0, 0], [NaN, 1], [2, 2]]]}}]', "finite numbers"),
         ('[{"geometry": {"type": "Polygon", "coordinates": 7}}]', "not GeoJSON"),
         ('[{"geometry": 7}]', "not GeoJSON"),
+        (f'[{{"geometry": {{"type": "Polygon", "coordinates": [[[{10**400}, 1], [2, 2], [3, 1]]]}}}}]', "not GeoJSON"),
     ],
 )
 def test_a_damaged_file_costs_one_image_and_is_named(out: Path, dst: Path, content: str, said: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from napari_wbc.errors import UsageError
 from napari_wbc.exchange import FORMATS
-from napari_wbc.exchange.told import Names, as_id, as_type, find_files
+from napari_wbc.exchange.names import Names, find_files
+from napari_wbc.exchange.told import as_id, as_type
 from napari_wbc.exchange.transfer import MODULES
 
 IMAGES = ["a.png", "s1/b.jpg", "s2/b.jpg", "s2/c.jpg", "s2/c.tif", "deep/er/d.tif"]

@@ -16,7 +16,8 @@ from ..errors import ResultsError
 from ..results import tables
 from ..results.storage import writing
 from ..results.summary import CELL_COLUMNS, IMAGE_COLUMNS
-from .told import Names, Read, Shape, Told, ToldCell, Written, as_id, as_type, one_file
+from .names import Names, one_file
+from .told import Read, Shape, Told, ToldCell, Written, as_id, as_type
 
 CELLS, IMAGES = "cells.csv", "images.csv"
 

@@ -15,22 +15,9 @@ from ..cells import Box, Cell, Mask
 from ..config import CELL_TYPES, UNCOUNTED_TYPES
 from ..errors import ResultsError
 from ..results.storage import writing
+from .names import Names, one_file, read_json
 from .polygons import fill, trim
-from .told import (
-    Names,
-    Outline,
-    Read,
-    Shape,
-    Told,
-    ToldCell,
-    Written,
-    as_id,
-    as_type,
-    one_file,
-    outlines_of,
-    read_json,
-    type_of,
-)
+from .told import Outline, Read, Shape, Told, ToldCell, Written, as_id, as_type, outlines_of, type_of
 
 NAME = "annotations.json"
 

@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 from ..errors import UsageError
 from ..results.storage import write_bytes
 from .masks import encode_png
-from .told import Read, Shape, Told, ToldCell, Written, as_id, as_type, files_in, type_of
+from .names import files_in
+from .told import Read, Shape, Told, ToldCell, Written, as_id, as_type, type_of
 
 SUFFIX = ".png"
 

@@ -17,22 +17,9 @@ from ..cells import Cell, Mask
 from ..config import UNIDENTIFIED
 from ..errors import ResultsError
 from ..results.storage import place, write_bytes
+from .names import find_files, read_json
 from .polygons import fill, polygons
-from .told import (
-    Outline,
-    Read,
-    Shape,
-    Told,
-    ToldCell,
-    Written,
-    as_id,
-    as_type,
-    colour_of,
-    find_files,
-    outlines_of,
-    read_json,
-    type_of,
-)
+from .told import Outline, Read, Shape, Told, ToldCell, Written, as_id, as_type, colour_of, outlines_of, type_of
 
 SUFFIX = ".geojson"
 
@@ -88,7 +75,7 @@ def _read(path: Path, image: str, shape: Shape) -> Told:
     features = content.get("features", [content]) if isinstance(content, dict) else content
     try:
         cells = [cell for feature in features if (cell := _cell(feature, image, shape)) is not None]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ResultsError(f"{path} is not GeoJSON of outlines: {_reason(error)}. Export it from QuPath again.") from None
     return Told(cells, whole=True)
 

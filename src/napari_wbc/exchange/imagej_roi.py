@@ -20,8 +20,9 @@ from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
 from ..cells import Cell, Mask
 from ..errors import ResultsError
 from ..results.storage import place, write_bytes
+from .names import find_files
 from .polygons import Ring, fill, polygons
-from .told import Read, Shape, Told, ToldCell, Written, as_id, as_type, colour_of, find_files, outlines_of, type_of
+from .told import Read, Shape, Told, ToldCell, Written, as_id, as_type, colour_of, outlines_of, type_of
 
 SUFFIX = ".zip"
 

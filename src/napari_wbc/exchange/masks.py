@@ -22,7 +22,8 @@ from ..config import CELL_TYPES, UNCOUNTED_TYPES
 from ..errors import ResultsError, UsageError
 from ..results import tables
 from ..results.storage import place, write_bytes
-from .told import Read, Shape, Told, ToldCell, Written, as_type, find_files, tell_labels, type_of
+from .names import find_files
+from .told import Read, Shape, Told, ToldCell, Written, as_type, tell_labels, type_of
 
 SUFFIX, TYPES = ".png", "types.csv"
 

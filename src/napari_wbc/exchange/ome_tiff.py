@@ -15,7 +15,8 @@ import tifffile
 from ..errors import ResultsError
 from ..results.storage import place, write_bytes
 from . import cells_csv
-from .told import Read, Shape, Told, Written, find_files, tell_labels
+from .names import find_files
+from .told import Read, Shape, Told, Written, tell_labels
 
 SUFFIX = ".ome.tif"
 

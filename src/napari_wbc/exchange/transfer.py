@@ -124,15 +124,14 @@ def import_into(
 
     Returns
     -------
-    A generator of progress that returns what was done. An image of which the file cannot be read stays as it was, and is
-    among the failed.
+    A generator of progress that returns what was done. An image whose file cannot be read stays as it was, and has failed.
 
     Raises
     ------
     UsageError
-        If there is no such format, or nothing in `src` belongs to an image of the results.
+        If there is no such format, or nothing in `src` belongs to the results.
     ResultsError
-        If `out` is no results folder, or `src` cannot be read at all.
+        If `out` is no results folder, or `src` cannot be read.
     StorageError
         If a record cannot be written.
     """
@@ -149,14 +148,14 @@ def import_into(
 
 def _import(out: Path, image: str, read: Read, roots: Sequence[Path], n: int, total: int) -> Progress:
     """Bring what is said of one image into its record."""
-    record = read_record(out, image)
     try:
+        record = read_record(out, image)
         known = read_analysis(out, image)
         height, width = known.labels.shape
         told = read((height, width))
         merged = merge(known, told, lambda: read_pixels(out, record, roots))
     except (ResultsError, ImageError) as error:
-        return Progress(image, "failed", str(error), record.row.n_cells, n, total)
+        return Progress(image, "failed", str(error), None, n, total)
     by, at = record.row.reviewed_by, record.row.reviewed_at
     review = (told.reviewed_by, told.reviewed_at) if told.reviewed_by else (by, at)
     if not merged.drawn:

@@ -17,7 +17,8 @@ from ..config import CELL_TYPES, UNCOUNTED_TYPES
 from ..errors import ResultsError
 from ..results.storage import place, write_bytes
 from .masks import encode_png
-from .told import Edges, Read, Shape, Told, ToldCell, Written, as_type, find_files, type_of
+from .names import find_files
+from .told import Edges, Read, Shape, Told, ToldCell, Written, as_type, type_of
 
 SUFFIX, DATA, CLASSES = ".txt", "data.yaml", "classes.txt"
 
