@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ._cli.options import CommandWithSettings, read_options
-from .errors import ModelMemoryError, StorageError, WbcError
+from .errors import ModelMemoryError, StorageError, UsageError, WbcError
+from .exchange import FORMATS
 
 if TYPE_CHECKING:
     from .pipeline import LoadModels
@@ -40,8 +41,8 @@ StartWeights = Annotated[
     str | None, typer.Option(metavar="NAME|FILE", help="Start weights: an .npz file, a name of torchvision's, or none.")
 ]
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the recipe.")]
-ImageFolders = Annotated[list[Path] | None, typer.Option(help="Folder of the images, where they have moved.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same split and training.")]
+Images = Annotated[list[Path] | None, typer.Option(help="Folder of the images, where they have moved.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the log.")]
 
 
@@ -165,21 +166,51 @@ def evaluate(
         print(figures.to_json() if json else figures.table())
 
 
-@app.command("import")
-def import_(
-    layout: Annotated[str, typer.Argument(metavar="LAYOUT", help="How it is laid out: bccd, lisc, pbc, raabin or zheng.")],
-    src: Annotated[Path, typer.Argument(metavar="SRC", help="Folder of the data set, unpacked.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results; the images stay where they are.")],
+@app.command()
+def export(
+    format_: Annotated[str, typer.Argument(metavar="FORMAT", help=f"Of the files: {', '.join(FORMATS)}.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A results folder.")],
+    dst: Annotated[Path, typer.Argument(metavar="DST", help="New folder for the files.")],
+    images: Images = None,
     debug: Debug = False,
 ) -> None:
-    """Import a public data set with its outlines, boxes and types, for training and evaluation."""
+    """Write results in a format of other programs; `import` brings back what was corrected there."""
     with _exit_codes(debug):
         from ._cli import importing
-        from .datasets import import_dataset
+        from .exchange.transfer import export_results
 
-        summary = importing.follow(import_dataset(layout, src, out))
-        print(importing.import_text(summary))
-    raise typer.Exit(summary.exit_code)
+        print(importing.export_text(importing.follow(export_results(format_, out, dst, images or ()))))
+
+
+@app.command("import")
+def import_(
+    what: Annotated[
+        str, typer.Argument(metavar="FORMAT", help=f"{', '.join(FORMATS)}; or a data set: bccd, lisc, pbc, raabin, zheng.")
+    ],
+    src: Annotated[Path, typer.Argument(metavar="SRC", help="The files, or the folder of the data set, unpacked.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Results folder of these images; of a data set, a new one.")],
+    images: Images = None,
+    debug: Debug = False,
+) -> None:
+    """Bring what was corrected in other programs into results, or make results of a public data set."""
+    with _exit_codes(debug):
+        from ._cli import importing, terminal
+        from .batch.collect import collect as make
+        from .datasets import LAYOUTS, import_dataset
+        from .exchange.transfer import import_into
+
+        if what in FORMATS:
+            transfer = importing.follow(import_into(what, src, out, images or ()))
+            tables = make(out)
+            print(f"{importing.changes_text(transfer)}\n{terminal.folder_text(tables, out)}")
+            exit_code = transfer.exit_code
+        elif what in LAYOUTS:
+            summary = importing.follow(import_dataset(what, src, out))
+            print(importing.import_text(summary))
+            exit_code = summary.exit_code
+        else:
+            raise UsageError(f"There is no format or data set {what!r}. Known: {', '.join((*FORMATS, *LAYOUTS))}.")
+    raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -191,7 +222,7 @@ def train(
     from_model: FromModel = None,
     start: StartWeights = None,
     changes: Changes = None,
-    images: ImageFolders = None,
+    images: Images = None,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a training that was stopped.")] = False,
     device: Device = "auto",
@@ -228,7 +259,7 @@ def crossval(
     from_model: FromModel = None,
     start: StartWeights = None,
     changes: Changes = None,
-    images: ImageFolders = None,
+    images: Images = None,
     seed: Seed = 0,
     device: Device = "auto",
     debug: Debug = False,
