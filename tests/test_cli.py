@@ -34,11 +34,11 @@ RUNNER = CliRunner()
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """The stand-ins in place of the networks; and what the command line asked for."""
-    calls: list[dict[str, str]] = []
+    calls: list[dict[str, object]] = []
 
-    def load_models(**options: str) -> Models:
+    def load_models(**options: object) -> Models:
         calls.append(options)
         return load_fakes()
 
@@ -53,6 +53,8 @@ def use(monkeypatch: pytest.MonkeyPatch, load_models: Callable[..., Models], mod
 
 
 def call(*arguments: object) -> Result:
+    if arguments[0] == "run":  # in this process, which has the stand-ins
+        arguments = ("run", "--workers", 0, *arguments[1:])
     return RUNNER.invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
@@ -64,10 +66,10 @@ def smears(tmp_path: Path) -> Path:
 # -- run ---------------------------------------------------------------------------------------------------------------
 
 
-def test_run_writes_the_results_and_says_what_it_found(smears: Path, tmp_path: Path, asked: list[dict[str, str]]) -> None:
+def test_run_writes_the_results_and_says_what_it_found(smears: Path, tmp_path: Path, asked: list[dict[str, object]]) -> None:
     result = call("run", smears, tmp_path / "out", "--um-per-px", 0.17, "--device", "cpu", "--segmenter", "mine.safetensors")
     assert result.exit_code == 0
-    assert asked == [{"segmenter": "mine.safetensors", "classifier": "default", "device": "cpu"}]
+    assert asked == [{"segmenter": "mine.safetensors", "classifier": "default", "device": "cpu", "threads": 2}]
     assert re.search(r"lymphocyte\W+\d+\W+\d+\.\d\W+\d+\.\d - \d+\.\d", result.stdout)
     assert "3 images done, 0 failed, 4 cells" in result.stdout
     assert str(tmp_path / "out") in result.stdout
@@ -105,12 +107,26 @@ def test_every_setting_is_an_option_with_its_range_and_default() -> None:
     assert "--no-separate-touching" in text
 
 
-def test_a_dry_run_tells_the_images_and_writes_nothing(smears: Path, tmp_path: Path, asked: list[dict[str, str]]) -> None:
+def test_a_dry_run_tells_what_would_be_done_and_why_and_writes_nothing(
+    smears: Path, tmp_path: Path, asked: list[dict[str, object]]
+) -> None:
     result = call("run", smears, tmp_path / "out", "--dry-run")
     assert result.exit_code == 0
-    assert result.stdout.split() == ["slide-1/field-1.png", "slide-1/field-2.png", "slide-1/field-3.png"]
+    assert result.stdout.splitlines() == [f"new   slide-1/field-{i}.png: not analysed yet" for i in (1, 2, 3)]
+    assert "3 images, of which 3 would be analysed (3 new)" in result.stderr
     assert not (tmp_path / "out").exists()
     assert asked == []
+    call("run", smears, tmp_path / "out")
+    (smears / "slide-1" / "field-2.png").write_text("no image")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    result = call("run", smears, tmp_path / "out", "--dry-run")
+    assert result.stdout.splitlines() == [
+        "skip  slide-1/field-1.png: done",
+        "stale slide-1/field-2.png: the image file has changed",
+        "skip  slide-1/field-3.png: done",
+    ]
+    assert "3 images, of which 1 would be analysed (2 skip, 1 stale)" in result.stderr
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------

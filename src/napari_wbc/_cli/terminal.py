@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..batch import Progress, RunSummary
+from ..batch.resume import Task
 from ..evaluate import Evaluation
 from ..results.summary import Summary
 
@@ -53,6 +55,19 @@ def _pace(done: int, total: int, elapsed_s: float) -> str:
     return f"{done}/{total}, {done / elapsed_s:.2f} images/s, {left} left"
 
 
+def task_text(task: Task) -> str:
+    """What a run would do with an image, and why."""
+    return f"{task.need:<5} {task.image.name}: {task.why}"
+
+
+def needs_text(tasks: Sequence[Task]) -> str:
+    """How many images a run would analyse, and how many it would leave, by what they need."""
+    needs = Counter(task.need for task in tasks)
+    n_work = sum(task.is_work for task in tasks)
+    each = ", ".join(f"{n} {need}" for need, n in sorted(needs.items()))
+    return f"{len(tasks)} images, of which {n_work} would be analysed ({each}). Nothing was written."
+
+
 def run_text(summary: RunSummary) -> str:
     """What a run did, and what its folder holds now."""
     counts, kept = summary.run.counts, summary.run.kept
@@ -64,6 +79,9 @@ def run_text(summary: RunSummary) -> str:
     if kept:
         lines.append("Changed since, but kept, because a person has worked on them:")
         lines += _first(kept)
+    if summary.summary is None:
+        failed = f"{summary.n_failed} images of this shard are failed. " if summary.n_failed else ""
+        return "\n".join([*lines, f"{failed}When all shards are done: napari-wbc collect {summary.out}"])
     return "\n".join([*lines, folder_text(summary.summary, summary.out)])
 
 
