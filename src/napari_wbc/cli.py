@@ -156,6 +156,29 @@ def collect(
 
 
 @app.command()
+def verify(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A results folder.")],
+    sample: Annotated[int, typer.Option(min=0, help="Images to be analysed again at most.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed takes the same images.")] = 0,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images, where they have moved.")] = None,
+    device: Device = "auto",
+    segmenter: SegmenterName = "default",
+    classifier: ClassifierName = "default",
+    debug: Debug = False,
+) -> None:
+    """Tell which files of a results folder are missing, altered, or no longer reproducible."""
+    with _exit_codes(debug):
+        from ._cli import terminal
+        from .batch.verify import verify as steps
+        from .results.runfile import read_run
+
+        load = partial(_load, segmenter, classifier, device, read_run(out).threads)
+        result = terminal.follow(steps(out, load, sample, seed, images))
+        print(terminal.verification_text(result))
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
 def models(debug: Debug = False) -> None:
     """List the models that come with the program, each with its card."""
     with _exit_codes(debug):

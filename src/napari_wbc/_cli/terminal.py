@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich import progress as bars
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from ..batch import Progress, RunSummary
 from ..batch.resume import Task
+from ..batch.verify import Verification
 from ..evaluate import Evaluation
 from ..results.summary import Summary
 
@@ -26,8 +27,11 @@ MOST = 20
 """Images listed on the terminal; all of them are in the tables."""
 
 
-def follow(steps: Generator[Progress, None, RunSummary]) -> RunSummary:
-    """Run to the end, with a progress bar on stderr."""
+S = TypeVar("S")
+
+
+def follow(steps: Generator[Progress, None, S]) -> S:
+    """Run to the end, with a progress bar on stderr; what the steps return."""
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TextColumn("{task.fields[state]}"))
     skipped = 0
@@ -37,8 +41,8 @@ def follow(steps: Generator[Progress, None, RunSummary]) -> RunSummary:
             try:
                 step = next(steps)
             except StopIteration as end:
-                summary: RunSummary = end.value
-                return summary
+                result: S = end.value
+                return result
             skipped += step.status == "skipped"
             done, total = step.done - skipped, step.total - skipped
             state = _pace(done, total, bar.tasks[0].elapsed or 0.0)
@@ -97,6 +101,19 @@ def folder_text(summary: Summary, out: Path) -> str:
         RESEARCH_USE,
     ]
     return "\n".join(lines)
+
+
+def verification_text(result: Verification) -> str:
+    """What a verification has looked at, and everything that is wrong."""
+    close = f", {result.n_close} of them with other last digits, as on other processors" if result.n_close else ""
+    lines = [f"{finding.file}: {finding.problem}" for finding in result.findings]
+    return "\n".join(
+        [
+            *lines,
+            f"{result.n_images} images with their files looked at, {result.n_again} analysed again{close}.",
+            f"{len(lines)} files are not as they should be." if lines else "All is as the run left it.",
+        ]
+    )
 
 
 def truth_text(evaluation: Evaluation) -> str:
