@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -27,9 +24,9 @@ from napari_wbc.results import write_analysis
 from napari_wbc.results.record import InputFile, Origin
 from napari_wbc.results.runfile import read_run
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
+from tests.programs import program
 from tests.smears import write_slides
 
-REPOSITORY = Path(__file__).parents[1]
 RUNNER = CliRunner()
 
 
@@ -281,43 +278,6 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 # -- as a program ------------------------------------------------------------------------------------------------------
-
-
-def program(*arguments: object, **options: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **options}
-    words = [sys.executable, "-m", "tests.cli_with_fakes", *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    # A shell's background jobs ignore Ctrl-C and hand that on; here it must arrive whoever runs the tests.
-    heed = None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(words, cwd=REPOSITORY, env=environment, text=True, preexec_fn=heed, **pipes)
-
-
-def tables_and_labels(out: Path) -> dict[str, bytes]:
-    paths = [*out.glob("*.csv"), *out.rglob("*.tif")]
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_killed_interrupted_and_continued_it_gives_the_same_bytes(tmp_path: Path) -> None:
-    smears = write_slides(tmp_path / "in", 2, 10)
-    once, often = tmp_path / "once", tmp_path / "often"
-    whole = program("run", smears, once)
-    stdout, stderr = whole.communicate(timeout=60)
-    assert (whole.returncode, "Research use only" in stdout) == (0, True), stderr
-    for stop, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
-        before = len(list(often.rglob("*.json")))
-        stopped = program("run", smears, often, SECONDS_PER_IMAGE="0.4")
-        deadline = time.monotonic() + 30
-        while len(list(often.rglob("*.json"))) <= before + 1 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        stopped.send_signal(stop)
-        stdout, stderr = stopped.communicate(timeout=60)
-        assert (stopped.returncode, "Traceback" in stderr) == (code, False), stderr
-        assert before < len(list(often.rglob("*.json"))) < 20
-    last = program("run", smears, often)
-    stdout, stderr = last.communicate(timeout=60)
-    assert last.returncode == 0, stderr
-    assert tables_and_labels(often) == tables_and_labels(once)
 
 
 def test_exit_codes_reach_the_shell(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
 from napari_wbc.errors import CheckpointError, WorkersError  # noqa: E402
@@ -27,7 +28,7 @@ pytestmark = [
 @pytest.fixture
 def cluster() -> Iterator[distributed.LocalCluster]:
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
-    with distributed.LocalCluster(**options) as cluster:
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), distributed.LocalCluster(**options) as cluster:
         yield cluster
 
 
