@@ -59,11 +59,15 @@ def test_lost_workers_cost_nothing_and_a_deadly_image_one_row(tmp_path: Path, cl
     assert "ended twice" in str(images(tmp_path / "deadly")[name]["error"])
 
 
-def test_a_lost_scheduler_stops_the_run_and_the_same_call_continues(tmp_path: Path, cluster: distributed.LocalCluster) -> None:
+def test_a_lost_scheduler_stops_the_run_and_the_same_call_continues(
+    tmp_path: Path, cluster: distributed.LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_wbc.batch import cluster as module
     from napari_wbc.batch import run
     from tests.fakes import load_fakes
     from tests.runs import SETTINGS
 
+    monkeypatch.setattr(module, "PATIENCE_S", 5.0)
     smears = write_slides(tmp_path / "in", 2, 10)
     steps = run(smears, tmp_path / "out", load_fakes, SETTINGS, cluster=cluster.scheduler_address)
     next(steps)

@@ -17,6 +17,7 @@ import pytest
 from napari_wbc.batch import intake
 from napari_wbc.batch.backlog import Backlog
 from napari_wbc.batch.discover import InputImage
+from napari_wbc.batch.job import Job, describe
 from napari_wbc.cells import Field, Probabilities, RgbImage
 from napari_wbc.errors import CheckpointError, StorageError, WorkersError
 from napari_wbc.pipeline import Models
@@ -186,6 +187,20 @@ def test_chunks_are_small_where_there_is_little_to_share(n_images: int, n_worker
     assert [len(chunk) for chunk in chunks] == sizes
     assert [image.name for chunk in chunks for image in chunk] == list(map(str, range(n_images)))
     assert backlog.take() == ()
+
+
+def test_suspects_come_last_and_only_to_who_is_alone(tmp_path: Path) -> None:
+    engine = describe(load_fakes())
+    job = Job(tmp_path / "out", tmp_path, SETTINGS, engine)
+    backlog = Backlog(named("a", "b", "c"), 1)
+    a = backlog.take()
+    assert backlog.lost(a, "SIGSEGV", job) == []
+    assert backlog.take(alone=False) == tuple(named("b"))
+    assert backlog.take() == tuple(named("c"))
+    assert backlog.take(alone=False) == ()
+    assert backlog.take() == a
+    (row,) = backlog.lost(a, "SIGSEGV", job)
+    assert (row.image, row.status, "twice (SIGSEGV)" in str(row.error), len(backlog)) == ("a", "failed", True, 0)
 
 
 def test_every_image_is_yielded_once_also_where_workers_die(smears: Path, tmp_path: Path) -> None:

@@ -20,21 +20,27 @@ CHUNK_IMAGES, CHUNKS_PER_WORKER = 16, 4
 class Backlog:
     """Images that wait for a worker.
 
-    Which image killed a worker is not known, so all that it had not answered come back, each as a chunk of its own. One that
-    loses its worker again has failed.
+    Which image killed a worker is not known, so all that it had not answered are suspects: they come back at the end, each as
+    a chunk of its own. A suspect that loses its worker again has failed.
     """
 
     def __init__(self, images: Sequence[InputImage], n_workers: int) -> None:
         size = max(1, min(CHUNK_IMAGES, len(images) // (CHUNKS_PER_WORKER * n_workers)))
         self._chunks = deque(tuple(images[i : i + size]) for i in range(0, len(images), size))
+        self._suspects: deque[Chunk] = deque()
         self._again: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._chunks)
+        return len(self._chunks) + len(self._suspects)
 
-    def take(self) -> Chunk:
-        """The next chunk; empty if there is none."""
-        return self._chunks.popleft() if self._chunks else ()
+    def take(self, *, alone: bool = True) -> Chunk:
+        """The next chunk; empty if there is none.
+
+        A suspect is given only to who is `alone`: whose death could be due to nothing else that he has in hand.
+        """
+        if self._chunks:
+            return self._chunks.popleft()
+        return self._suspects.popleft() if alone and self._suspects else ()
 
     def lost(self, images: Iterable[InputImage], how: str, job: Job) -> list[ImageRow]:
         """Take back what a dead worker has not answered; `how` it died is the reason of those that fail now, whose rows return.
@@ -51,5 +57,5 @@ class Backlog:
                 failed.append(write_failure(job.out, image.name, reason, known_of(image.path), job.origin).row)
             else:
                 self._again.add(image.name)
-                self._chunks.appendleft((image,))
+                self._suspects.append((image,))
         return failed

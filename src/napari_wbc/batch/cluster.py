@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from threading import Lock
 
-from ..errors import DeviceError, UsageError, WorkersError
+from ..errors import DeviceError, UsageError, WbcError, WorkersError
 from ..pipeline import LoadModels, Models
 from ..results.record import ImageRow
 from .backlog import Backlog, Chunk
@@ -24,13 +24,14 @@ CHUNKS_IN_FLIGHT = 2
 """Chunks for each thread of the cluster that its scheduler knows of at a time; with all of 10⁶ images it would grow heavy."""
 
 PATIENCE_S = 60.0
-"""Time to wait for the scheduler, and for the first worker."""
+"""Time to wait for the scheduler, also where it is lost, and for the first worker."""
 
 
 class Cluster:
     """The workers of a dask cluster, each with models of its own.
 
-    dask gives what a lost worker had in hand to another. An image that has lost several of them has failed.
+    dask gives what a lost worker had in hand to another, a few times. It blames all that a worker had been sent, so what comes
+    back from it is tried again alone in the whole cluster.
 
     Parameters
     ----------
@@ -70,11 +71,20 @@ class Cluster:
         WorkersError
             If the scheduler is lost.
         """
+        try:
+            yield from self._share_out(images, job)
+        except (CancelledError, OSError) as error:
+            if isinstance(error, WbcError):
+                raise
+            raise WorkersError("The cluster's scheduler was lost. The same command continues when it is back.") from None
+
+    def _share_out(self, images: Sequence[InputImage], job: Job) -> Rows:
+        """`work`; what dask raises when it loses its scheduler is not yet an error of ours."""
         backlog = Backlog(images, self.n)
         open_: dict[Future, Chunk] = {}
         finished = as_completed(loop=self._client.loop)
         while True:
-            while len(open_) < CHUNKS_IN_FLIGHT * self.n and (chunk := backlog.take()):
+            while len(open_) < CHUNKS_IN_FLIGHT * self.n and (chunk := backlog.take(alone=not open_)):
                 future = self._client.submit(_work, chunk, job, pure=False)
                 open_[future] = chunk
                 finished.add(future)
@@ -86,8 +96,6 @@ class Cluster:
                 yield from future.result()
             except KilledWorker as killed:
                 yield from backlog.lost(chunk, f"last on {killed.last_worker.address}", job)
-            except CancelledError:
-                raise WorkersError("The cluster's scheduler was lost. The same command continues when it is back.") from None
 
     def close(self) -> None:
         """Let go of the cluster; chunks that it is at are finished there."""
