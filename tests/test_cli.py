@@ -226,6 +226,35 @@ def test_collect_makes_the_tables_again(smears: Path, tmp_path: Path, asked: obj
     assert call("collect", smears).exit_code == 2
 
 
+def test_shards_are_run_one_by_one_and_collected(smears: Path, tmp_path: Path, asked: object) -> None:
+    (smears / "bad.png").touch()
+    codes = []
+    for part in ("0/2", "1/2"):
+        result = call("run", smears, tmp_path / "out", "--shard", part)
+        assert "napari-wbc collect" in result.stdout
+        assert ("1 images of this shard are failed" in result.stdout) == (result.exit_code == 1)
+        codes.append(result.exit_code)
+    assert sorted(codes) == [0, 1]
+    assert not (tmp_path / "out" / "cells.csv").exists()
+    collected = call("collect", tmp_path / "out")
+    assert (collected.exit_code, "3 images done, 1 failed" in collected.stdout) == (1, True)
+    wrong = call("run", smears, tmp_path / "out", "--shard", "2/2")
+    assert (wrong.exit_code, "i from 0 to n - 1" in wrong.stderr) == (2, True)
+
+
+def test_verify_names_what_is_wrong(smears: Path, tmp_path: Path, asked: list[dict[str, object]]) -> None:
+    call("run", smears, tmp_path / "out")
+    sound = call("verify", tmp_path / "out", "--sample", 2)
+    assert sound.exit_code == 0
+    assert "3 images with their files looked at, 2 analysed again." in sound.stdout
+    assert "All is as the run left it." in sound.stdout
+    assert asked[-1]["threads"] == read_run(tmp_path / "out").threads == 1
+    (tmp_path / "out" / "cells.csv").unlink()
+    damaged = call("verify", tmp_path / "out", "--sample", 0)
+    assert (damaged.exit_code, "cells.csv: missing" in damaged.stdout) == (1, True)
+    assert call("verify", smears).exit_code == 2
+
+
 def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     architecture = SimpleNamespace(model_dump=lambda: {"network": "deeplabv3plus", "encoder": "resnet50"})
     card = SimpleNamespace(
@@ -259,7 +288,7 @@ def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> 
 def test_version_and_help() -> None:
     assert call("--version").stdout.strip() == f"napari-wbc {__version__}"
     text = call("--help").stdout
-    for command in ("run", "demo", "collect", "models", "evaluate", "import", "train"):
+    for command in ("run", "demo", "collect", "verify", "models", "evaluate", "import", "train"):
         assert re.search(rf"^\s+{command}\b", text, re.MULTILINE)
 
 

@@ -62,7 +62,7 @@ def write_state(out: Path, state: RunFile, shard: Shard | None) -> None:
     """
     if shard is None or not (out / NAME).exists():
         write_run(out, state)
-    for path in (out / FOLDER).glob("*-of-*.json"):
+    for path in sorted((out / FOLDER).glob("*-of-*.json")):
         if shard is None or not path.name.endswith(f"-of-{shard.of}.json"):
             remove(out, path)
     if shard is not None:
