@@ -17,4 +17,4 @@ def program(*arguments: object, **options: str) -> subprocess.Popen[str]:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     # A shell's background jobs ignore Ctrl-C and hand that on; here it must arrive whoever runs the tests.
     heed = None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(words, cwd=REPOSITORY, env=environment, text=True, preexec_fn=heed, **pipes)
+    return subprocess.Popen(words, cwd=REPOSITORY, env=environment, text=True, preexec_fn=heed, start_new_session=True, **pipes)

@@ -87,6 +87,15 @@ def is_alive(pid: int) -> bool:
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.skipif(not shutil.which("ps"), reason="no list of processes here")
+def test_ctrl_c_in_a_terminal_reaches_the_workers_at_any_time_and_they_do_not_mind(tmp_path: Path) -> None:
+    stopped = program("run", write_slides(tmp_path / "in", 1, 3), tmp_path / "out")
+    wait_for(lambda: bool(children(stopped.pid)))
+    os.killpg(stopped.pid, signal.SIGINT)
+    _, stderr = stopped.communicate(timeout=120)
+    assert (stopped.returncode, "Traceback" in stderr) == (130, False), stderr
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists() or not shutil.which("ps"), reason="no /proc here")
 def test_workers_end_when_the_program_is_killed(tmp_path: Path) -> None:
     smears, out = write_slides(tmp_path / "in", 2, 10), tmp_path / "out"

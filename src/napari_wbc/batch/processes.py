@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
-from collections.abc import Generator, Sequence
-from contextlib import closing
-from multiprocessing.connection import Connection, wait
-from threading import Lock
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from threading import current_thread, main_thread
 from typing import Any
 
 from ..errors import WbcError, WorkersError
@@ -16,8 +16,8 @@ from ..pipeline import LoadModels
 from ..results.record import ImageRow
 from .backlog import Backlog, Chunk
 from .discover import InputImage
-from .job import Engine, Job, Rows, describe
-from .work import work
+from .job import Engine, Job, Rows
+from .serve import serve
 
 logger = logging.getLogger(__name__)
 
@@ -81,14 +81,28 @@ class Processes:
             process.end()
 
 
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started within ignore Ctrl-C: it reaches every process of a terminal, and this one is to decide."""
+    if current_thread() is not main_thread():  # only that may say so
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class _Process:
     """One worker process, and the images that it was given and has not answered, by name."""
 
     def __init__(self, load_models: LoadModels) -> None:
         self.connection, theirs = _SPAWN.Pipe()
         level = logging.getLogger("napari_wbc").getEffectiveLevel()
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, load_models, level), daemon=True)
-        self._process.start()
+        self._process = _SPAWN.Process(target=serve, args=(theirs, load_models, level), daemon=True)
+        with _deaf_to_ctrl_c():
+            self._process.start()
         theirs.close()  # so that the pipe ends when the process does
         self.open: dict[str, InputImage] = {}
 
@@ -155,44 +169,3 @@ class _Process:
             self._process.join()
         code = self._process.exitcode or 0
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-def _serve(connection: Connection, load_models: LoadModels, level: int) -> None:
-    """What a worker process does, until its orders end or the process that gives them has gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; the other one decides
-    lock = Lock()
-
-    def send(message: object) -> None:
-        with lock:
-            connection.send(message)
-
-    package = logging.getLogger("napari_wbc")
-    package.handlers, package.propagate = [_Handler(send)], False
-    package.setLevel(level)
-    try:
-        models = load_models()
-        send(describe(models))
-        while True:
-            chunk, job = connection.recv()
-            with closing(work(chunk, job, models)) as rows:
-                for row in rows:
-                    send(row)
-    except (EOFError, ConnectionError):
-        return  # nobody is there to tell
-    except WbcError as error:
-        send(error)
-
-
-class _Handler(logging.Handler):
-    """Sends log records to the process that gives the orders; their tracebacks become text."""
-
-    def __init__(self, send: Any) -> None:
-        super().__init__()
-        self._send = send
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send a record."""
-        record.msg, record.args = record.getMessage(), None
-        if record.exc_info:
-            record.exc_text, record.exc_info = logging.Formatter().formatException(record.exc_info), None
-        self._send(record)
