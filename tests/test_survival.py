@@ -43,16 +43,18 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_killed_at_any_moment_and_continued_it_gives_the_same_bytes(tmp_path: Path) -> None:
-    rng, smears, out = random.Random(N_KILLS), write_slides(tmp_path / "in", 4, 2 * N_KILLS), tmp_path / "out"
+    rng, smears, out = random.Random(N_KILLS), write_slides(tmp_path / "in", 4, 3 * N_KILLS), tmp_path / "out"
     options = {"SECONDS_PER_IMAGE": "0.2"}
+    hits = 0
     for _ in range(N_KILLS):
         before = records(out)
         running = program("run", smears, out, "--um-per-px", SETTINGS.um_per_px, "--min-area-px", 20, **options)
         wait_for(lambda: records(out) > before or running.poll() is not None)  # noqa: B023
         time.sleep(rng.uniform(0, 0.5))
+        hits += running.poll() is None
         running.kill()
         running.communicate(timeout=60)
-    assert 0 < records(out) < 8 * N_KILLS
+    assert hits > N_KILLS / 2
     last = program("run", smears, out, "--um-per-px", SETTINGS.um_per_px, "--min-area-px", 20)
     _, stderr = last.communicate(timeout=300)
     assert last.returncode == 0, stderr
