@@ -134,7 +134,7 @@ def boxes_layer(labels: Labels, segmentation: Segmentation) -> Shapes:
 def outlines(analysis: Analysis) -> Segmentation:
     """The outlines of an analysis alone."""
     scores = {cell.cell_id: cell.segmentation_score for cell in analysis.cells if cell.segmentation_score is not None}
-    return Segmentation(analysis.labels, scores, analysis.scale)
+    return Segmentation(analysis.labels, scores, analysis.scale, analysis.domain)
 
 
 def read_analysis(layer: Labels) -> Analysis:
