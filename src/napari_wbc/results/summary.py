@@ -47,8 +47,19 @@ class Summary:
         return tuple(row for row in self.differential if row.slide == POOLED)
 
 
-def make_tables(out: Path) -> Summary:
+TABLES = ("images.csv", "cells.csv", "differential.csv")
+"""Names of the tables."""
+
+
+def make_tables(out: Path, folder: Path | None = None) -> Summary:
     """Write the three tables, sorted by image; equal records give equal bytes.
+
+    Parameters
+    ----------
+    out
+        The results folder.
+    folder
+        Where the tables go, if not there.
 
     Raises
     ------
@@ -60,8 +71,8 @@ def make_tables(out: Path) -> Summary:
     images: list[ImageRow] = []
     counts: Counter[tuple[str, str, bool]] = Counter()
     with ExitStack() as stack:
-        names = ("images.csv", "cells.csv", "differential.csv")
-        image_file, cell_file, differential_file = (stack.enter_context(writing(out, out / name)) for name in names)
+        place = folder or out
+        image_file, cell_file, differential_file = (stack.enter_context(writing(place, place / name)) for name in TABLES)
         image_file.write(tables.header(IMAGE_COLUMNS))
         cell_file.write(tables.header(CELL_COLUMNS))
         for record in iter_records(out):
