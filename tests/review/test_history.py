@@ -139,7 +139,7 @@ class Editing(RuleBasedStateMachine):
 
 
 TestEditing = Editing.TestCase
-TestEditing.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestEditing.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
 
 
 def test_redo_gives_back_exactly_what_was_done() -> None:

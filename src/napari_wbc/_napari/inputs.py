@@ -13,7 +13,7 @@ from napari.layers import Image, Labels, Layer
 from ..cells import Field, Scale, Segmentation
 from ..errors import ImageError, UnsupportedImageError, UsageError
 from ..images import to_rgb
-from .layers import KEY, origin
+from .origin import KEY, origin
 
 MAX_ID = 1_000_000
 """Largest id that a Labels layer may hold: the features table has one row per id, gaps included."""

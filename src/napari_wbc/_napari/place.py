@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from napari.components import LayerList
 from napari.layers import Image, Labels, Layer, Shapes
 
 from ..cells import Analysis, Segmentation
 from ..crop import boxes
-from .layers import KEY, boxes_layer, labels_layer, origin, outlines, rectangles, set_look, write_cells
+from .layers import boxes_layer, labels_layer, outlines, rectangles, set_look, write_cells
+from .origin import MadeBy, layer_id, note, origin
 
 
 def show_segmentation(layers: LayerList, image: Image, segmentation: Segmentation) -> Labels:
@@ -18,10 +17,11 @@ def show_segmentation(layers: LayerList, image: Image, segmentation: Segmentatio
     return _show_labels(layers, image, labels_layer(image, segmentation))
 
 
-def show_analysis(layers: LayerList, image: Image, analysis: Analysis) -> Labels:
+def show_analysis(layers: LayerList, image: Image, analysis: Analysis, made_by: MadeBy | None = None) -> Labels:
     """An analysis as Labels and boxes, in the place of those of the last run on this image."""
     segmentation = outlines(analysis)
     labels = _show_labels(layers, image, labels_layer(image, segmentation, analysis.cells))
+    note(labels, domain=analysis.domain, made_by=made_by)
     show_boxes(layers, labels, segmentation)
     return labels
 
@@ -32,9 +32,9 @@ def _show_labels(layers: LayerList, image: Image, new: Labels) -> Labels:
     return new
 
 
-def show_types(layers: LayerList, image: Image, labels: Labels, analysis: Analysis) -> None:
+def show_types(layers: LayerList, image: Image, labels: Labels, analysis: Analysis, made_by: MadeBy | None = None) -> None:
     """Types and probabilities of the cells of a Labels layer, in its features and in its boxes."""
-    write_cells(labels, image, analysis)
+    write_cells(labels, image, analysis, made_by)
     show_boxes(layers, labels, outlines(analysis))
 
 
@@ -47,7 +47,7 @@ def show_boxes(layers: LayerList, labels: Labels, segmentation: Segmentation) ->
 
 def made_from(layers: LayerList, source: Layer, kind: type[Layer]) -> list[Layer]:
     """Our layers of a kind that were made from a layer and may be replaced."""
-    wanted = str(source.unique_id)
+    wanted = layer_id(source)
     return [
         layer
         for layer in layers
@@ -84,8 +84,6 @@ def _replace(layers: LayerList, olds: list[Layer], new: Layer) -> None:
 
 def _keep(layer: Layer) -> None:
     """Take a layer out of the reach of the next run."""
-    made = origin(layer)
-    if made is not None:
-        layer.metadata[KEY] = dataclasses.replace(made, keep=True)
+    note(layer, keep=True)
     layer.name = f"{layer.name} (edited)"
     layer.visible = False

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..images import IMAGE_SUFFIXES, read_image
-from .layers import KEY
+from .origin import KEY
 
 LayerData = tuple[Any, dict[str, Any], str]
 

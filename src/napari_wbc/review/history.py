@@ -53,6 +53,10 @@ class Edit:
             {i: new.get(i) for i in ids},
         )
 
+    def __bool__(self) -> bool:
+        """Whether anything differs."""
+        return self.box is not None or bool(self.cells_after)
+
     @property
     def inverse(self) -> Edit:
         """The edit that undoes this one."""
@@ -84,14 +88,13 @@ class History:
         self.done: list[Edit] = []
         self.undone: list[Edit] = []
 
-    def record(self, name: str, before: Analysis, after: Analysis) -> bool:
-        """Remember an edit; what was undone before it cannot be redone any more. False where nothing differs."""
+    def record(self, name: str, before: Analysis, after: Analysis) -> Edit:
+        """Remember an edit, unless nothing differs; what was undone before it cannot be redone any more."""
         edit = Edit.between(name, before, after)
-        if edit.box is None and not edit.cells_after:
-            return False
-        self.done.append(edit)
-        self.undone.clear()
-        return True
+        if edit:
+            self.done.append(edit)
+            self.undone.clear()
+        return edit
 
     def undo(self, analysis: Analysis) -> Analysis:
         """The analysis before its last edit; as it is, where there is none."""

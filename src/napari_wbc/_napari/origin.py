@@ -1,0 +1,87 @@
+"""What a layer of ours was made from, kept in its metadata under `KEY`; no Qt."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from napari.layers import Layer
+
+from ..cells import Domain, Segmentation
+from ..config import Settings
+from ..pipeline import Models
+from ..results.runfile import Model
+
+KEY = "napari_wbc"
+"""Our entry in the metadata of a layer."""
+
+
+@dataclass(frozen=True)
+class MadeBy:
+    """The models and settings of an analysis, and the device, as `run.json` names them."""
+
+    segmenter: Model
+    classifier: Model
+    settings: Settings
+    device: str
+
+    @classmethod
+    def of(cls, models: Models, settings: Settings) -> MadeBy:
+        """Of the models that were used."""
+        segmenter, classifier = (Model(name=m.name, identity=m.identity) for m in (models.segmenter, models.classifier))
+        devices = dict.fromkeys((models.segmenter.device, models.classifier.device))
+        return cls(segmenter, classifier, settings, ", ".join(devices))
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """What one of our layers was made from.
+
+    Parameters
+    ----------
+    source_id
+        `unique_id` of the layer that it was made from: the image of labels, the labels of boxes.
+    segmentation
+        The outlines that it showed at first.
+    features
+        Its features as we wrote them.
+    keep
+        It is a person's, or another program's: never replaced.
+    layer_id
+        The id of the layer itself, if it is not its `unique_id`: layers of a reader are linked before they have one.
+    domain
+        Whether the image is like those that the models were trained on.
+    made_by
+        The models and settings that made the cells.
+    """
+
+    source_id: str
+    segmentation: Segmentation
+    features: pd.DataFrame
+    keep: bool = False
+    layer_id: str | None = None
+    domain: Domain | None = None
+    made_by: MadeBy | None = None
+
+
+def layer_id(layer: Layer) -> str:
+    """The id by which layers made from this one know it."""
+    found = layer.metadata.get(KEY)
+    given = found.layer_id if isinstance(found, Origin) else found.get("id") if isinstance(found, Mapping) else None
+    return str(given or layer.unique_id)
+
+
+def origin(layer: Layer) -> Origin | None:
+    """The `Origin` of a layer of ours, or None."""
+    found = layer.metadata.get(KEY)
+    return found if isinstance(found, Origin) else None
+
+
+def note(layer: Layer, **changes: Any) -> None:
+    """Change what one of our layers says of its origin."""
+    made = origin(layer)
+    if made is not None:
+        layer.metadata[KEY] = dataclasses.replace(made, **changes)
