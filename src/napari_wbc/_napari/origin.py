@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from napari.layers import Layer
 from ..cells import Domain, Segmentation
 from ..config import Settings
 from ..pipeline import Models
+from ..results.record import InputFile, Record
 from ..results.runfile import Model
 
 KEY = "napari_wbc"
@@ -56,6 +58,8 @@ class Origin:
         Whether the image is like those that the models were trained on.
     made_by
         The models and settings that made the cells.
+    record
+        The record that they were read from.
     """
 
     source_id: str
@@ -65,6 +69,32 @@ class Origin:
     layer_id: str | None = None
     domain: Domain | None = None
     made_by: MadeBy | None = None
+    record: Record | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the review of an image is saved: the results folder, the name of the image in it, and the file that was read.
+
+    It is kept in the metadata of the image, beside its pixel size.
+    """
+
+    folder: Path
+    image: str
+    source: InputFile
+
+
+def place_of(image: Layer) -> Place | None:
+    """Where the review of an image is saved, or None where it has not been saved yet."""
+    found = image.metadata.get(KEY)
+    place = found.get("place") if isinstance(found, Mapping) else None
+    return place if isinstance(place, Place) else None
+
+
+def set_place(image: Layer, place: Place | None) -> None:
+    """Say where the review of an image is saved."""
+    found = image.metadata.get(KEY)
+    image.metadata[KEY] = {**(found if isinstance(found, Mapping) else {}), "place": place}
 
 
 def layer_id(layer: Layer) -> str:
