@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,8 @@ from napari.layers import Labels
 from napari_wbc._napari import shown
 from napari_wbc._napari.layers import read_analysis, rectangles
 from napari_wbc._napari.place import show_analysis
-from napari_wbc._napari.session import Session, session_of
+from napari_wbc._napari.reviews import reviewed, session_of
+from napari_wbc._napari.session import Session
 from napari_wbc.cells import Cell, Field
 from napari_wbc.config import CELL_TYPES, TYPE_COLOURS
 from napari_wbc.crop import boxes
@@ -56,6 +58,9 @@ def check_all_agree(session: Session) -> None:
         inside = analysis.labels == cell.cell_id
         assert set(np.unique(session.types.data[inside])) == {shown.type_value(cell.cell_type)}
     assert not session.types.data[analysis.labels == 0].any()
+    drawn = session.types._slice.image.view.copy()
+    session.types.refresh()
+    np.testing.assert_array_equal(drawn, session.types._slice.image.view)
 
 
 def hex_of(colour: np.ndarray) -> str:
@@ -261,3 +266,37 @@ def test_a_copied_layer_begins_its_own_review(session: Session) -> None:
     twin = Labels.create(*copy.deepcopy(session.labels.as_layer_data_tuple()))
     session.viewer.layers.append(twin)
     assert session_of(session.viewer, twin) is not session
+
+
+def test_what_was_painted_before_the_review_is_an_edit_of_it() -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(PIXELS.copy(), rgb=True, name="field")
+    labels = show_analysis(viewer.layers, image, FOUND)
+    paint(labels, slice(0, 6), slice(0, 6), 7)
+    session = session_of(viewer, labels)
+    assert [cell.cell_id for cell in session.analysis.cells] == [1, 2, 3, 7]
+    assert session.waiting == {7}
+    check_all_agree(session)
+    session.undo()
+    assert session.analysis.cells == FOUND.cells
+
+
+def test_a_new_run_hides_a_review_with_edits_and_removes_one_without(session: Session) -> None:
+    layers = session.viewer.layers
+    show_analysis(layers, session.image, FOUND)
+    assert [layer.name for layer in layers] == ["field", "field cells", "field boxes"]
+    again = session_of(session.viewer, layers["field cells"])
+    again.name("smudge", [1])
+    show_analysis(layers, session.image, FOUND)
+    assert [layer.visible for layer in again.layers] == [True, False, False, False]
+    assert [layer.name for layer in layers if layer.visible] == ["field", "field cells", "field boxes"]
+    assert reviewed(again.labels)
+
+
+def test_classified_anew_a_persons_type_stays(session: Session) -> None:
+    session.name("smudge", [1])
+    fresh = [dataclasses.replace(cell, cell_type="monocyte", margin=0.5) for cell in FOUND.cells]
+    session.accept(fresh)
+    assert [cell.cell_type for cell in session.analysis.cells] == ["smudge", "monocyte", "monocyte"]
+    assert [cell.margin for cell in session.analysis.cells] == [0.5] * 3
+    check_all_agree(session)

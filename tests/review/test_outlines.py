@@ -35,6 +35,14 @@ def test_a_dumb_bell_parts_at_its_waist_and_the_large_part_keeps_the_id(
     assert columns_of_6.min() >= 22
 
 
+def test_a_cell_without_a_waist_is_halved() -> None:
+    rows, columns = np.mgrid[:60, :60]
+    disc = ((rows - 30) ** 2 + (columns - 30) ** 2 < 20**2).astype(np.int32)
+    areas = np.bincount(split(disc, 1).ravel())[1:]
+    assert len(areas) == 2
+    assert areas.min() / areas.sum() > 0.4
+
+
 def test_three_seeds_make_three_cells(labels: np.ndarray) -> None:
     after = split(labels, 5, [(6, 61), (6, 68), (13, 65)])
     assert set(np.unique(after[5:15, 60:70])) == {5, 6, 7}

@@ -17,8 +17,8 @@ from ..config import ARTEFACT, CELL_TYPES, SMUDGE, UNIDENTIFIED
 TYPE_KEYS: dict[str, str] = {**{name: name[0].upper() for name in CELL_TYPES}, UNIDENTIFIED: "U", ARTEFACT: "A", SMUDGE: "S"}
 """Letter of each cell type; with Shift on the layers, alone in the gallery."""
 
-CONFIRM, NEXT, PREVIOUS, SPLIT, MERGE, DELETE = "C", "F", "R", "X", "G", "D"
-"""Letters of the verbs: confirm, forward, return, cross out the bridge, glue, delete."""
+CONFIRM, NEXT, PREVIOUS, SPLIT, MERGE, DELETE, ADD = "C", "F", "R", "X", "G", "D", "W"
+"""Letters of the verbs: confirm, forward, return, cross out the bridge, glue, delete, new (N names neutrophils)."""
 
 
 class Keys:

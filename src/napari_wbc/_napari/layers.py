@@ -49,7 +49,8 @@ def labels_layer(image: Image, segmentation: Segmentation, cells: CellTable | No
         colormap=type_colours(cells or CellTable(), last_id),
         **placing(image),
     )
-    layer.metadata[KEY] = Origin(layer_id(image), segmentation, layer.features.copy())
+    measured = None if cells is None else segmentation.labels
+    layer.metadata[KEY] = Origin(layer_id(image), segmentation, layer.features.copy(), measured=measured)
     return layer
 
 
@@ -68,7 +69,7 @@ def write_cells(layer: Labels, image: Image, analysis: Analysis, made_by: MadeBy
     layer.colormap = type_colours(analysis.cells, last_id)
     made = origin(layer) or Origin(layer_id(image), outlines(analysis), layer.features, keep=True)
     layer.metadata[KEY] = made
-    note(layer, features=layer.features.copy(), made_by=made_by or made.made_by)
+    note(layer, features=layer.features.copy(), made_by=made_by or made.made_by, measured=analysis.labels)
 
 
 def boxes_layer(labels: Labels, segmentation: Segmentation) -> Shapes:
@@ -118,6 +119,21 @@ def read_analysis(layer: Labels) -> Analysis:
     if made is None or ("area_px" not in layer.features and labels.any()):
         raise UsageError(f"The cells of layer '{layer.name}' are not measured yet. Run Classify cells on it first.")
     return Analysis(labels, read_cells(layer.features, np.unique(labels).tolist()), made.segmentation.scale, made.domain)
+
+
+def read_measured(layer: Labels) -> Analysis:
+    """The analysis of a Labels layer as it was measured last, whatever was painted since.
+
+    Raises
+    ------
+    UsageError
+        If its cells have not been measured by us.
+    """
+    made = origin(layer)
+    if made is None or made.measured is None:
+        raise UsageError(f"The cells of layer '{layer.name}' are not measured yet. Run Classify cells on it first.")
+    cells = read_cells(layer.features, np.unique(made.measured).tolist())
+    return Analysis(made.measured, cells, made.segmentation.scale, made.domain)
 
 
 def rectangles(found: list[Box]) -> npt.NDArray[np.float64]:

@@ -12,6 +12,7 @@ import pandas as pd
 from napari.layers import Layer
 
 from ..cells import Domain, Segmentation
+from ..cells import Labels as LabelImage
 from ..config import Settings
 from ..pipeline import Models
 from ..results.record import InputFile, Record
@@ -60,6 +61,8 @@ class Origin:
         The models and settings that made the cells.
     record
         The record that they were read from.
+    measured
+        The outlines that its features are measured from; None where they are not measured.
     """
 
     source_id: str
@@ -70,6 +73,7 @@ class Origin:
     domain: Domain | None = None
     made_by: MadeBy | None = None
     record: Record | None = None
+    measured: LabelImage | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from napari.layers import Image, Labels, Layer, Shapes
 
 from ..cells import Analysis, Segmentation
 from ..crop import boxes
+from ..errors import UsageError
 from .layers import boxes_layer, labels_layer, outlines, rectangles, set_look, write_cells
 from .origin import MadeBy, layer_id, note, origin
 
@@ -72,12 +73,12 @@ def edited(layer: Layer) -> bool:
 def _replace(layers: LayerList, olds: list[Layer], new: Layer) -> None:
     """Add a layer; the old ones leave with their boxes, or, if edited, stay hidden under another name."""
     for old in olds:
-        company = made_from(layers, old, Shapes)
-        if edited(old) or any(map(edited, company)):
-            for layer in (old, *company):
+        company, types = made_from(layers, old, Shapes), made_from(layers, old, Labels)
+        is_edited = edited(old) or any(map(edited, company))
+        for layer in (old, *company, *types):
+            if is_edited:
                 _keep(layer)
-        else:
-            for layer in (old, *company):
+            else:
                 layers.remove(layer)
     layers.append(new)
 
@@ -87,3 +88,18 @@ def _keep(layer: Layer) -> None:
     note(layer, keep=True)
     layer.name = f"{layer.name} (edited)"
     layer.visible = False
+
+
+def image_of(layers: LayerList, labels: Labels) -> Image:
+    """The image that the cells of a Labels layer were found in.
+
+    Raises
+    ------
+    UsageError
+        If it is not there any more.
+    """
+    made = origin(labels)
+    for layer in layers:
+        if isinstance(layer, Image) and made is not None and layer_id(layer) == made.source_id:
+            return layer
+    raise UsageError(f"The image of layer '{labels.name}' is not open. Open it, and run Classify cells on the layer.")

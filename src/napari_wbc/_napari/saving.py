@@ -6,6 +6,7 @@ An image that is no file (a sample, the result of another program) is saved with
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -86,7 +87,7 @@ def make_place(session: Session, folder: Path) -> Place:
     """
     path = file_of(session)
     fresh = not (folder / NAME).exists()
-    root = folder / IMAGES if path is None else path.parent
+    root = input_root_of_pictures(folder) if path is None else path.parent
     if not fresh:
         root = input_root(folder, read_run(folder))
     check_out(folder, root)
@@ -94,8 +95,7 @@ def make_place(session: Session, folder: Path) -> Place:
         if root != input_root_of_pictures(folder):
             raise UsageError(f"{folder} holds results of the images in {root}, and this image is no file. Choose a new folder.")
         name = f"{session.image.name.replace('/', '-')}.png"
-        data = _png(session.pixels)
-        write_bytes(folder, root / name, data)
+        write_bytes(folder, root / name, _png(session.pixels))
         path = root / name
     if not path.is_relative_to(root):
         raise UsageError(f"{folder} holds results of the images in {root}, and {path} is not there. Choose a new folder.")
@@ -114,12 +114,10 @@ def input_root_of_pictures(folder: Path) -> Path:
 
 def file_of(session: Session) -> Path | None:
     """The file that the image shows, pixel for pixel, or None."""
-    place, source = place_of(session.image), session.image.source.path
-    if place is not None:
-        path = input_root(place.folder, read_run(place.folder)) / place.image
-    elif source is not None and Path(source).is_file():
-        path = Path(source).resolve()
-    else:
+    stated = session.image.metadata.get(KEY)
+    path = stated.get("path") if isinstance(stated, Mapping) else None
+    path = Path(path or session.image.source.path or "").resolve()
+    if not path.is_file():
         return None
     try:
         shown = decode(path.read_bytes(), path.name).pixels
@@ -149,8 +147,8 @@ def _png(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def reviewed_layers(folder: Path, image: str | None = None, place: Place | None = None) -> list[Layer]:
-    """Image, cells and boxes as they were saved; by default of the first image. `place` says where they are saved next.
+def reviewed_layers(folder: Path, image: str | None = None) -> list[Layer]:
+    """Image, cells and boxes as they were saved; by default of the first image.
 
     Raises
     ------
@@ -160,11 +158,10 @@ def reviewed_layers(folder: Path, image: str | None = None, place: Place | None 
     run = read_run(folder)
     image = neighbour(folder) if image is None else image
     record, analysis = read_record(folder, image), read_analysis(folder, image)
-    _, field = find_field(folder, record, [input_root(folder, run)])
-    token = uuid4().hex
+    path, field = find_field(folder, record, [input_root(folder, run)])
     pixels = Image(field.pixels.copy(), rgb=True, name=Path(image).stem)
-    pixels.metadata[KEY] = {"um_per_px": field.um_per_px, "id": token}
-    set_place(pixels, place or Place(folder, image, record.hashes.input))
+    pixels.metadata[KEY] = {"um_per_px": field.um_per_px, "id": uuid4().hex, "path": str(path)}
+    set_place(pixels, Place(folder, image, record.hashes.input))
     labels = labels_layer(pixels, outlines(analysis), analysis.cells)
     made = MadeBy(run.segmenter, run.classifier, _settings(run.settings), run.device)
     note(labels, layer_id=uuid4().hex, domain=analysis.domain, made_by=made, record=record)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Labels, Shapes
 from psygnal import Signal
 
 from ..cells import CellTable
+from .shown import light
 
 
 class Selection:
@@ -30,6 +32,7 @@ class Selection:
         self.ids: tuple[int, ...] = ()
         self._muted = False
         labels.events.selected_label.connect(self._on_label)
+        labels.mouse_drag_callbacks.append(self._on_click)
         boxes.selected_data.events.items_changed.connect(self._on_boxes)
 
     def select(self, ids: Iterable[int], *, look: bool = False) -> None:
@@ -37,7 +40,7 @@ class Selection:
         cells = {cell.cell_id: cell for cell in self._cells()}
         self.ids = tuple(i for i in ids if i in cells)
         with self.muted():
-            self.boxes.selected_data = {row for row, i in enumerate(self.boxes.features["cell_id"]) if i in self.ids}
+            light(self.boxes, {row for row, i in enumerate(self.boxes.features["cell_id"]) if i in self.ids})
             if self.ids:
                 self.labels.selected_label = self.ids[0]
         if look and self.ids:
@@ -58,6 +61,18 @@ class Selection:
     def at(self, position: Sequence[float]) -> int:
         """The cell at a position of the world; 0 where there is none."""
         return int(self.labels.get_value(position, world=True) or 0)
+
+    def _on_click(self, layer: Labels, event: Any) -> Generator[None]:
+        """A click without a drag selects the cell under it; with Shift, together with those selected before."""
+        if layer.mode != "pan_zoom":
+            return
+        yield
+        if event.type == "mouse_move":
+            return
+        clicked = self.at(event.position)
+        if clicked:
+            more = self.ids if "Shift" in event.modifiers else ()
+            self.select([clicked, *(i for i in more if i != clicked)])
 
     @contextmanager
     def muted(self) -> Iterator[None]:

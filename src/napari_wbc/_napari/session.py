@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer, Shapes
+from napari.layers import Labels, Layer, Shapes
 from psygnal import Signal
 
 from ..cells import Analysis, Cell
@@ -21,20 +21,11 @@ from ..errors import UsageError
 from ..results.runfile import now
 from ..review import Edit, History, accept, confirm, rename, repaint, stale
 from .inputs import read_image
-from .layers import outlines, read_analysis
-from .origin import layer_id, origin
-from .place import made_from, show_boxes
+from .layers import outlines, read_measured
+from .origin import origin
+from .place import image_of, made_from, show_boxes
 from .selection import Selection
-from .shown import (
-    set_reviewed_look,
-    types_in,
-    types_in_boxes,
-    types_layer,
-    write_boxes,
-    write_features,
-    write_pixels,
-    write_types,
-)
+from .shown import edited_types, set_reviewed_look, types_layer, write_edit
 
 SESSION = "napari_wbc_session"
 """Where a layer of cells keeps its session."""
@@ -47,24 +38,16 @@ class Session:
 
     Attributes
     ----------
-    analysis
-        What the layers showed when they were last read.
-    pixels
-        (H, W, 3) uint8, the image.
-    history
-        To undo and redo outlines and types alike.
-    by
-        The name of the person who reviews.
-    vouched
-        Who vouches for every cell of the image, and when; or None.
-    changed
-        Emitted with the ids of the cells that have changed.
-    touched
-        Emitted when pixels may have changed: call `sync` soon.
-    selection
-        The selected cells.
+    analysis, pixels
+        What the layers showed when they were last read, and the image (H, W, 3) uint8.
+    history, selection
+        To undo and redo outlines and types alike; the selected cells.
+    by, vouched
+        The name of the person who reviews; who vouches for every cell of the image, and when, or None.
     waiting
         Cells that the classifier has not seen since they were edited.
+    changed, touched
+        Emitted with the ids of the cells that have changed; and when pixels may have changed: call `sync` soon.
     """
 
     changed = Signal(frozenset)
@@ -72,8 +55,8 @@ class Session:
 
     def __init__(self, viewer: ViewerModel, labels: Labels) -> None:
         self.viewer, self.labels = viewer, labels
-        self.image = image_of(viewer, labels)
-        self.analysis = read_analysis(labels)
+        self.image = image_of(viewer.layers, labels)
+        self.analysis = read_measured(labels)
         self.pixels = read_image(self.image)().pixels
         self.history, self.waiting = History(), set[int]()
         self.by = getpass.getuser()
@@ -92,6 +75,7 @@ class Session:
         self.selection = Selection(viewer, labels, self.boxes, lambda: self.analysis.cells)
         labels.metadata[SESSION] = self
         viewer.layers.selection.active = labels
+        self.sync()  # what was painted before
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Session:
         """A copied layer does not copy the review: it begins its own."""
@@ -112,9 +96,9 @@ class Session:
         """Whether anything has changed since it was saved, or it was never saved."""
         return self._saved is None or self._saved[0] is not self.analysis or self._saved[1] != self.vouched
 
-    def mark_saved(self) -> None:
-        """Say that it is saved as it is now."""
-        self._saved = (self.analysis, self.vouched)
+    def mark_saved(self, saved: bool = True) -> None:
+        """Say that it is saved as it is now, or that it is not."""
+        self._saved = (self.analysis, self.vouched) if saved else None
         self.changed.emit(frozenset())
 
     # -- what a person does ---------------------------------------------------------------------------------------------
@@ -122,13 +106,13 @@ class Session:
     def name(self, cell_type: str, ids: Collection[int] | None = None) -> None:
         """Give the selected cells, or those named, a type."""
         self.sync()
-        wanted = self._wanted(ids)
+        wanted = self.wanted(ids)
         self._to(f"name {cell_type}", rename(self.analysis, wanted, cell_type, self.by, now()))
 
     def confirm(self, ids: Collection[int] | None = None) -> None:
         """Mark the selected cells, or those named, as reviewed."""
         self.sync()
-        self._to("confirm", confirm(self.analysis, self._wanted(ids), self.by, now()))
+        self._to("confirm", confirm(self.analysis, self.wanted(ids), self.by, now()))
 
     def change_outlines(self, name: str, change: Change) -> None:
         """Change outlines by a verb of `review.outlines`, with its other arguments bound."""
@@ -156,7 +140,14 @@ class Session:
         self.vouched = (self.by, now()) if vouched else None
         self.changed.emit(frozenset())
 
-    def _wanted(self, ids: Collection[int] | None) -> Collection[int]:
+    def wanted(self, ids: Collection[int] | None = None) -> Collection[int]:
+        """The cells named, by default those selected.
+
+        Raises
+        ------
+        UsageError
+            If there is none.
+        """
         there = {cell.cell_id for cell in self.analysis.cells}
         wanted = [i for i in (self.selection.ids if ids is None else ids) if i in there]
         if not wanted:
@@ -172,12 +163,7 @@ class Session:
 
     def sync_types(self) -> None:
         """Read what a person has edited in the Features table and in the boxes; quick."""
-        known = {cell.cell_id: cell.cell_type for cell in self.analysis.cells}
-        said = types_in(self.labels.features, known) | {
-            i: name for i, name in types_in_boxes(self.boxes).items() if i in known and name != known[i]
-        }
-        edited = {i: name for i, name in said.items() if name is not None and name != known[i]}
-        after = self.analysis
+        after, edited = self.analysis, edited_types(self.labels, self.boxes, self.analysis)
         for name in set(edited.values()):
             after = rename(after, [i for i, other in edited.items() if other == name], name, self.by, now())
         if edited:
@@ -216,10 +202,7 @@ class Session:
             return
         self._writing = True
         with self.selection.muted():
-            write_pixels(self.labels, edit)
-            write_features(self.labels, self.analysis)
-            write_boxes(self.boxes, self.labels, self.analysis, edit)
-            write_types(self.types, self.analysis, edit)
+            write_edit(self.labels, self.boxes, self.types, self.analysis, edit)
         self._writing = False
         self.waiting = (self.waiting | edit.cells_after.keys()) & set(stale(self.analysis))
         self.selection.select(self.selection.ids)
@@ -228,32 +211,3 @@ class Session:
     def _on_pixels(self, _: object = None) -> None:
         if not self._writing:
             self.touched.emit()
-
-
-def session_of(viewer: ViewerModel, labels: Labels) -> Session:
-    """The review of a Labels layer, begun if there is none.
-
-    Raises
-    ------
-    UsageError
-        If its cells are not measured, or its image is not there.
-    """
-    found = labels.metadata.get(SESSION)
-    if isinstance(found, Session) and found.labels is labels and found.open:
-        return found
-    return Session(viewer, labels)
-
-
-def image_of(viewer: ViewerModel, labels: Labels) -> Image:
-    """The image that the cells of a Labels layer were found in.
-
-    Raises
-    ------
-    UsageError
-        If it is not there any more.
-    """
-    made = origin(labels)
-    for layer in viewer.layers:
-        if isinstance(layer, Image) and made is not None and layer_id(layer) == made.source_id:
-            return layer
-    raise UsageError(f"The image of layer '{labels.name}' is not open. Open it, and run Classify cells on the layer.")

@@ -25,6 +25,12 @@ TYPE_NAMES = (*TYPE_COLOURS, "a type of your own", "not named yet")
 NEUTRAL = "#B0B0B0"
 """Colour of the cells under the brush; their types have the colours."""
 
+FEW = 20
+"""More cells than this are written as a whole table."""
+
+SELECTED = "#FFFFFF59"
+"""Tint of the boxes of selected cells."""
+
 EDITED_OPACITY, TYPES_OPACITY, TYPES_FILL_OPACITY = 0.25, 0.9, 0.4
 
 
@@ -60,8 +66,24 @@ def set_reviewed_look(labels: Labels) -> None:
     labels.opacity = EDITED_OPACITY
 
 
-def write_features(labels: Labels, analysis: Analysis) -> None:
-    """The features of the layer of cells, from the table; columns of others stay."""
+def write_edit(labels: Labels, boxes: Shapes, types: Labels, analysis: Analysis, edit: Edit) -> None:
+    """Bring all layers in line with an edit that the analysis has had."""
+    write_pixels(labels, edit)
+    write_features(labels, analysis, edit)
+    write_boxes(boxes, labels, analysis, edit)
+    write_types(types, analysis, edit)
+
+
+def write_features(labels: Labels, analysis: Analysis, edit: Edit) -> None:
+    """The features of the layer of cells, from the table; columns of others stay. A few names are written in place."""
+    rows = {i: cell.as_row() for i, cell in edit.cells_after.items() if cell is not None}
+    said = {name for row in rows.values() for name, value in row.items() if value is not None} - {"cell_id"}
+    if edit.box is None and len(rows) <= FEW and said <= set(labels.features):
+        for i, row in rows.items():
+            for name in set(labels.features).intersection(row):
+                labels.features.at[i, name] = row[name]
+        labels.events.features()
+        return
     last_id = int(max((cell.cell_id for cell in analysis.cells), default=0))
     labels.features = keep_columns_of_others(labels_features(analysis.cells, last_id), labels.features)
 
@@ -82,6 +104,8 @@ def write_types(types: Labels, analysis: Analysis, edit: Edit) -> None:
         values = _values(analysis.cells, analysis.labels[window.slices])
         rows, columns = np.nonzero(types.data[window.slices] != values)
         types.data_setitem((rows + window.y0, columns + window.x0), values[rows, columns])
+    if edit.box is not None:
+        types.refresh()  # contours of what is no longer there stay in a partial refresh
 
 
 def write_boxes(boxes: Shapes, labels: Labels, analysis: Analysis, edit: Edit) -> None:
@@ -101,8 +125,9 @@ def write_boxes(boxes: Shapes, labels: Labels, analysis: Analysis, edit: Edit) -
     for name in fresh_rows:
         boxes.features[name] = boxes.features[name].astype(fresh_rows[name].dtype)
         boxes.features.iloc[rows, boxes.features.columns.get_loc(name)] = fresh_rows[name].to_numpy()
+    with boxes.text.events.blocker_all():  # the colours redraw all, and placing the texts is slow
+        boxes.refresh_text()
     colour_rows(boxes, {row: colour_of(name) for row, name in zip(rows, fresh_rows["cell_type"], strict=True)})
-    boxes.refresh_text()
 
 
 def colour_rows(boxes: Shapes, colours: dict[int, str]) -> None:
@@ -114,17 +139,32 @@ def colour_rows(boxes: Shapes, colours: dict[int, str]) -> None:
     boxes.selected_data, boxes.feature_defaults = selected, defaults
 
 
+def light(boxes: Shapes, rows: set[int]) -> None:
+    """Select some boxes, and only these are tinted: napari marks selected shapes in the active layer alone."""
+    lit = {int(row) for row in np.flatnonzero(boxes.face_color[:, 3] > 0)} if len(boxes.data) else set[int]()
+    for group, colour in ((lit - rows, "transparent"), (rows - lit, SELECTED)):
+        if group:
+            boxes.selected_data = group
+            boxes.current_face_color = colour
+    boxes.selected_data = rows
+    with boxes.block_update_properties():  # for boxes that are drawn from now on
+        boxes.current_face_color = "transparent"
+
+
 def types_in(features: pd.DataFrame, ids: Iterable[int]) -> dict[int, str | None]:
     """What a features table whose row i is cell i says of the types of cells."""
     column = features["cell_type"] if "cell_type" in features else pd.Series(dtype=object)
     return {i: _text(column.get(i)) for i in ids}
 
 
-def types_in_boxes(boxes: Shapes) -> dict[int, str | None]:
-    """What the features of boxes say of the types of their cells."""
-    if "cell_type" not in boxes.features:
-        return {}
-    return {int(i): _text(name) for i, name in zip(boxes.features["cell_id"], boxes.features["cell_type"], strict=True)}
+def edited_types(labels: Labels, boxes: Shapes, analysis: Analysis) -> dict[int, str]:
+    """The types that a person has written into the features of cells or boxes, by id, where they differ from the table."""
+    known = {cell.cell_id: cell.cell_type for cell in analysis.cells}
+    said = types_in(labels.features, known)
+    if "cell_type" in boxes.features:
+        columns = zip(boxes.features["cell_id"], boxes.features["cell_type"], strict=True)
+        said |= {int(i): _text(name) for i, name in columns if i in known and _text(name) != known[i]}
+    return {i: name for i, name in said.items() if name is not None and name != known[i]}
 
 
 def _text(value: object) -> str | None:

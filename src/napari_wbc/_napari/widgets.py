@@ -14,6 +14,7 @@ from . import jobs
 from .inputs import read_image, read_labels
 from .origin import MadeBy
 from .place import show_analysis, show_boxes, show_segmentation, show_types
+from .reviews import reviewed, session_of
 from .status import describe_analysis, describe_segmentation
 from .tool import ToolWidget, chosen
 
@@ -95,5 +96,8 @@ class ClassifyCells(ToolWidget):
 
     def _show(self, image: Image, labels: Labels, result: tuple[Analysis, Models]) -> str:
         self.check(image, labels)
-        show_types(self.viewer.layers, image, labels, result[0], MadeBy.of(result[1], Settings()))
+        if reviewed(labels):  # what a person said stays
+            session_of(self.viewer, labels).accept(result[0].cells)
+        else:
+            show_types(self.viewer.layers, image, labels, result[0], MadeBy.of(result[1], Settings()))
         return describe_analysis(*result)

@@ -14,9 +14,12 @@ from skimage.segmentation import watershed
 from ..cells import Box, Labels, Mask
 from ..errors import UsageError
 
+MIN_SHARE = 0.15
+"""Least share of a cell that a part has that is parted at a waist."""
+
 
 def split(labels: Labels, cell_id: int, seeds: Sequence[tuple[float, float]] = ()) -> Labels:
-    """Part a cell: flooded from the seeds, so that the seam runs where the cell is narrow.
+    """Part a cell: flooded from the seeds, so that the seam runs where the cell is narrow; where it has no waist, half way.
 
     The largest part keeps the id, the others get new ones.
 
@@ -44,6 +47,10 @@ def split(labels: Labels, cell_id: int, seeds: Sequence[tuple[float, float]] = (
     depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
     parts = watershed(-depth, markers, mask=inside, connectivity=2)
     ids, areas = np.unique(parts[parts > 0], return_counts=True)
+    if areas.min() < MIN_SHARE * areas.sum():  # no waist: one seed has flooded all
+        nearest = ((points[:, None] - np.argwhere(markers)) ** 2).sum(axis=2).argmin(axis=1)
+        parts[tuple(points.T)] = nearest + 1
+        ids, areas = np.unique(parts[parts > 0], return_counts=True)
     if len(ids) < 2:
         raise UsageError(f"Cell {cell_id} does not come apart there. Choose points in both of its parts.")
     after, next_id = _writable(labels), int(labels.max()) + 1

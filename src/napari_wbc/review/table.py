@@ -145,7 +145,8 @@ def accept(analysis: Analysis, named: Iterable[Cell]) -> Analysis:
 
 def _geometry(cell: Cell) -> dict[str, object]:
     """All that is measured of a cell."""
-    return {f.name: getattr(cell, f.name) for f in dataclasses.fields(cell) if f.name not in OF_THE_MODELS.union(KEPT)}
+    other = OF_THE_MODELS.union(KEPT, ("outline_source",))
+    return {f.name: getattr(cell, f.name) for f in dataclasses.fields(cell) if f.name not in other}
 
 
 def _replace(analysis: Analysis, fresh: Iterable[Cell], gone: Collection[int] = ()) -> Analysis:
