@@ -35,9 +35,11 @@ from .panels import button
 from .reviews import open_reviews
 from .session import Session
 
-HEAD = ("cell type", "n", "%", "95 % interval", "10⁹/L", "to review")
+HEAD = ("cell type", "n", "%", "95 % interval", "10⁹/L", "unseen")
 THIS_IMAGE, OPEN_IMAGES = "this image", "all open images under review"
 TICK_MS = 300
+
+ROW_PX = 22
 
 MIN_HEIGHT_PX = 220
 """Docks share a side of the window; less than this cannot be read."""
@@ -54,6 +56,7 @@ class Differential(QScrollArea):
         layout = QVBoxLayout(inside)
         self.over = QComboBox()
         self.over.addItems([THIS_IMAGE, OPEN_IMAGES])
+        self.over.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.over.setToolTip("Which cells are counted. An image is counted once Review cells has been started on it.")
         self.count_to = QComboBox()
         self.count_to.addItems([str(n) for n in COUNT_TO])
@@ -77,6 +80,7 @@ class Differential(QScrollArea):
         assert numbers is not None
         self._head = head
         numbers.hide()
+        numbers.setDefaultSectionSize(ROW_PX)
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.stop, self.note, self.bars = QProgressBar(), QLabel(), Bars()
@@ -126,7 +130,7 @@ class Differential(QScrollArea):
             for j, text in enumerate((row.cell_type, str(row.n), *shares(row, wbc), str(row.n_unreviewed))):
                 self.table.setItem(i, j, QTableWidgetItem(text))
         self.table.setColumnHidden(HEAD.index("10⁹/L"), wbc is None)
-        self.table.setFixedHeight(self._head.height() + sum(map(self.table.rowHeight, range(len(self.rows)))) + 4)
+        self.table.setFixedHeight(self._head.height() + ROW_PX * (len(self.rows) + 1))  # one more for the scroll bar
         self.bars.show_rows(self.rows)
         counted, target = n_counted(self.rows), int(self.count_to.currentText())
         self.stop.setRange(0, target)

@@ -6,7 +6,6 @@ Napari ignores key bindings of a manifest, so they are bound here, and what was 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from napari.layers import Layer
@@ -38,7 +37,7 @@ class Keys:
             for key, action in actions.items():
                 binding = coerce_keybinding(key)
                 self._before.append((layer, binding, layer.keymap.get(binding)))
-                layer.bind_key(binding, partial(_call, action), overwrite=True)
+                layer.bind_key(binding, _ignoring_layer(action), overwrite=True)
 
     def restore(self) -> None:
         """Bind again what was bound before."""
@@ -47,5 +46,10 @@ class Keys:
         self._before.clear()
 
 
-def _call(action: Callable[[], object], _: Layer) -> None:
-    action()
+def _ignoring_layer(action: Callable[[], object]) -> Callable[[Layer], None]:
+    """The action as napari calls it: with the layer, and it must have a `__name__`, which a `partial` has not."""
+
+    def press(_: Layer) -> None:
+        action()
+
+    return press

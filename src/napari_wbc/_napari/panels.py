@@ -32,7 +32,7 @@ def columns() -> QGridLayout:
 
 def button(text: str, tooltip: str, action: Callable[[], object], letter: str = "") -> QPushButton:
     """A button that says which key does the same."""
-    made = QPushButton(f"{text}  ⇧{letter}" if letter else text)
+    made = QPushButton(f"⇧{letter} {text}" if letter else text)
     made.setToolTip(f"{tooltip} Key on the layers: Shift+{letter}." if letter else tooltip)
     made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     made.clicked.connect(lambda _=False: action())

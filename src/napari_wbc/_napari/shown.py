@@ -117,6 +117,7 @@ def write_boxes(boxes: Shapes, labels: Labels, analysis: Analysis, edit: Edit) -
         boxes.data = rectangles([cell.box for cell in analysis.cells])
         boxes.features, boxes.feature_defaults = fresh.features, fresh.feature_defaults
         boxes.text = fresh.text
+        boxes.edge_width = fresh.edge_width or 1
         boxes.edge_color = fresh.edge_color if len(fresh.data) else colour_of(None)
         return
     changed = {i for i, cell in edit.cells_after.items() if cell is not None}
