@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -300,3 +301,27 @@ def test_classified_anew_a_persons_type_stays(session: Session) -> None:
     assert [cell.cell_type for cell in session.analysis.cells] == ["smudge", "monocyte", "monocyte"]
     assert [cell.margin for cell in session.analysis.cells] == [0.5] * 3
     check_all_agree(session)
+
+
+def test_a_click_selects_and_a_drag_does_not(session: Session) -> None:
+    def click(cell_id: int, *modifiers: str, moved: bool = False) -> None:
+        where = cell(session, cell_id)
+        event = SimpleNamespace(
+            type="mouse_press", position=(where.centroid_y * 0.3, where.centroid_x * 0.3), modifiers=modifiers
+        )
+        (ours,) = [f for f in session.labels.mouse_drag_callbacks if getattr(f, "__self__", None) is session.selection]
+        steps = ours(session.labels, event)
+        next(steps)
+        event.type = "mouse_move" if moved else "mouse_release"
+        next(steps, None)
+
+    click(2)
+    assert session.selection.ids == (2,)
+    click(3, "Shift")
+    assert session.selection.ids == (3, 2)
+    click(1, moved=True)
+    assert session.selection.ids == (3, 2)
+    session.labels.mode = "paint"
+    with pytest.raises(StopIteration):
+        click(1)
+    assert session.selection.ids == (3, 2)

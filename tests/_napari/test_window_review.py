@@ -203,6 +203,16 @@ def test_unsaved_work_is_offered_again(viewer: Any, qtbot: Any, monkeypatch: pyt
     assert len(list(autosave.folder_of_kept().glob("*/note.json"))) == 1
 
 
+def test_closing_the_window_keeps_what_is_not_saved(viewer: Any, qtbot: Any) -> None:
+    viewer.show()
+    show(viewer)
+    widget = review(viewer)
+    widget._timer.stop()  # as if the window were closed before the next autosave
+    widget.session.name("smudge", [1])
+    viewer.close()
+    qtbot.waitUntil(lambda: bool(list(autosave.folder_of_kept().glob("*/note.json"))), timeout=30_000)
+
+
 def test_opened_and_closed_twenty_times_leaves_nothing(viewer: Any, qtbot: Any) -> None:
     show(viewer)
     labels = viewer.layers["field cells"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from napari.layers import Labels
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit
 
 from ..errors import UsageError, WbcError
@@ -82,6 +83,7 @@ class ReviewCells(ToolWidget):
         actions = {f"Shift-{letter}": partial(self.act, action) for letter, action in self._actions().items()}
         undo, redo = partial(self.act, Session.undo), partial(self.act, Session.redo)
         self._keys = Keys(session.layers, actions | {"Control-Z": undo, "Control-Shift-Z": redo})
+        self.window().installEventFilter(self)  # type: ignore[union-attr]
         self._timer.start(TICK_MS)
         self._refresh()
 
@@ -101,9 +103,12 @@ class ReviewCells(ToolWidget):
         self.session = self._keys = self._autosave = None
 
     def _end_autosave(self) -> None:
+        if self._autosave is not None:
+            self._report_errors(self._autosave.close)
+
+    def _report_errors(self, work: Callable[[], object]) -> None:
         try:
-            if self._autosave is not None:
-                self._autosave.close()
+            work()
         except WbcError as error:
             self.job.report(error)
 
@@ -112,6 +117,12 @@ class ReviewCells(ToolWidget):
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.close_review()
         return super().event(event)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """A window that closes leaves the review first, so that what is not saved is kept."""
+        if event is not None and event.type() == QEvent.Type.Close:
+            self.close_review()
+        return bool(super().eventFilter(watched, event))
 
     def _actions(self) -> dict[str, Action]:
         return self.names.verbs | self.outlines.verbs
