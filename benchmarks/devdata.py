@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from distort import distort, distort_box, distortion_of
 from PIL import Image as Pillow
 
-from napari_wbc.cells import Box, Labels, RgbImage
+from napari_wbc.cells import Box, Labels, Mask, RgbImage
 from napari_wbc.separate import label_components
 
 ROOT = Path(os.environ.get("NAPARI_WBC_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -23,7 +25,7 @@ UM_PER_PX = {"bccd": 0.0895, "pbc": 0.113, "chula": 0.145}
 
 @dataclass(frozen=True, eq=False)
 class Real:
-    """One real image: pixels (H, W, 3) uint8, and what is known of it."""
+    """One real image: pixels (H, W, 3) uint8, and what is known of it; `nucleus` is (H, W) bool."""
 
     name: str
     pixels: RgbImage
@@ -31,6 +33,7 @@ class Real:
     boxes: list[Box]
     cell_type: str
     labels: Labels | None = None
+    nucleus: Mask | None = None
 
 
 def read_rgb(path: Path) -> RgbImage:
@@ -76,10 +79,30 @@ def pbc(split: str | None = None) -> Iterator[Real]:
             )
 
 
+def chula() -> Iterator[Real]:
+    """Fields of video frames, each once, with boxes. Split = slide."""
+    for row in {row["image"]: row for row in rows("chula")}.values():
+        pixels = read_rgb(ROOT / "chula/images" / row["image"])
+        yield Real(row["image"], pixels, row["slide"], _boxes(row["bbox_xyxy"]), row["cell_type_unreliable"])
+
+
+CHULA_DEV = ("B-42", "E-14", "L-9", "N-2B")
+"""Slides of chula that are held out."""
+
+
 def zheng() -> Iterator[Real]:
     """Images of one cell from two laboratories that no model was trained on: for evaluation only. Split = data set."""
     for row in rows("zheng"):
         mask = read_rgb(ROOT / "zheng" / row["mask"])[..., 0]
         labels = (mask > 63).astype(np.int32)
         name = row["image"]
-        yield Real(name, read_rgb(ROOT / "zheng" / name), name.split("/")[0], [], row["cell_type_unverified"], labels)
+        pixels = read_rgb(ROOT / "zheng" / name)
+        yield Real(name, pixels, name.split("/")[0], [], row["cell_type_unverified"], labels, mask > 191)
+
+
+def distorted(reals: Iterable[Real], seed: int = 1) -> Iterator[Real]:
+    """The images as another laboratory would have them; masks are left out."""
+    for real in reals:
+        how = distortion_of(real.name, seed)
+        cells = [distort_box(box, how.scale) for box in real.boxes]
+        yield dataclasses.replace(real, pixels=distort(real.pixels, how), boxes=cells, labels=None, nucleus=None)

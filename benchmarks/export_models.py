@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from train_models import ANALYSIS_UM_PER_PX, MARGIN, OUTPUTS, named_cells, segmenter_samples
+from train_models import ANALYSIS_UM_PER_PX, MARGIN, NORMALISATION, OUTPUTS, RECIPE, named_cells, segmenter_samples
 
 from napari_wbc.config import CELL_TYPES
 from napari_wbc.nets.checkpoint import Alex, Card, DeepLab, save_checkpoint
 from napari_wbc.proportion import Proportion
-from napari_wbc.training.augment import IMAGENET, MINUS_ONE_TO_ONE
+from napari_wbc.training.augment import MINUS_ONE_TO_ONE
 from napari_wbc.training.classification import ClassifierTask
 from napari_wbc.training.classifier_job import fit_temperature
 from napari_wbc.training.folders import whole_diameters_px
@@ -75,10 +75,10 @@ def export_classifier(work: Path, path: Path, metrics: dict[str, str]) -> None:
     network = architecture.build(len(OUTPUTS))
     network.load_state_dict(weights)
     cells = named_cells("dev")
-    task = ClassifierTask(network, cells, cells, len(OUTPUTS), IMAGENET, margin=MARGIN)
+    task = ClassifierTask(network, cells, cells, len(OUTPUTS), NORMALISATION, margin=MARGIN)
     targets = torch.tensor([cell.target for cell in cells])
     plain = torch.from_numpy(task.predict(network.eval(), 0.0))
-    other = torch.from_numpy(task.predict(network, 1.0))
+    other = torch.from_numpy(task.predict(network, RECIPE.strength))
     temperature = fit_temperature(torch.cat([plain, other]), torch.cat([targets, targets]))
     none = torch.softmax(plain / temperature, dim=1)[:, -1]
     five = targets < len(CELL_TYPES)
@@ -89,9 +89,10 @@ def export_classifier(work: Path, path: Path, metrics: dict[str, str]) -> None:
         task="classifier",
         architecture=architecture,
         outputs=OUTPUTS,
-        mean=IMAGENET.mean,
-        std=IMAGENET.std,
+        mean=NORMALISATION.mean,
+        std=NORMALISATION.std,
         crop_margin=MARGIN,
+        stain_aligned=NORMALISATION.stain_aligned,
         temperature=round(temperature, 4),
         none_of_five_threshold=threshold,
         data=(PBC,),

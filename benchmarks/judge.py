@@ -1,6 +1,6 @@
 """The figures of docs/results.md, from the development data and the bundled models.
 
-    python benchmarks/judge.py bccd|scale|pbc|zheng WORK [--segmenter FILE] [--classifier FILE]
+    python benchmarks/judge.py bccd|scale|chula|types|zheng WORK [--segmenter FILE] [--classifier FILE]
 
 `bccd` goes through the command line: 99 fields and a truncated one, then `evaluate` against the hand-drawn masks.
 """
@@ -12,24 +12,23 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import devdata
 import numpy as np
+from single_cells import Row, figures, judge_cells, write_rows
 
 from napari_wbc.batch.discover import discover
 from napari_wbc.batch.intake import load
-from napari_wbc.cells import Analysis, Cell, CellTable, Labels, RgbImage, Scale
-from napari_wbc.config import CELL_TYPES
+from napari_wbc.cells import Analysis, CellTable, Labels, RgbImage, Scale
 from napari_wbc.crop import boxes
 from napari_wbc.evaluate import Evaluation, evaluate, read_pairs
 from napari_wbc.measure import measure
-from napari_wbc.metrics.objects import box_iou, match_outlines
+from napari_wbc.metrics.objects import average_precision, match_boxes, match_outlines
 from napari_wbc.nets import load_models
-from napari_wbc.pipeline import Models, analyse, segment_cells
+from napari_wbc.pipeline import Models, segment_cells
 from napari_wbc.proportion import Proportion
 from napari_wbc.results import write_analysis
 from napari_wbc.results.record import Origin
@@ -96,76 +95,56 @@ def judge_scale(models: Models, reals: list[devdata.Real]) -> int:
     return same
 
 
-def central(analysis: Analysis, box: tuple[int, int, int, int] | None) -> Cell | None:
-    """The found cell that best fits the box, or the one nearest to the centre of the image."""
-    height, width = analysis.labels.shape
-    if box is not None and len(analysis.cells):
-        ious = box_iou([cell.box for cell in analysis.cells], [box])[:, 0]
-        return analysis.cells[int(ious.argmax())] if ious.max() >= 0.3 else None
-    near = [c for c in analysis.cells if np.hypot(c.centroid_y - height / 2, c.centroid_x - width / 2) < 0.25 * width]
-    return max(near, key=lambda cell: cell.area_px, default=None)
-
-
-def judge_types(reals: Iterator[devdata.Real], models: Models) -> list[tuple[str, str]]:
-    """(true type, name given to the cell, or `missed`) of images of one cell."""
-    pairs = []
+def judge_boxes(models: Models, reals: Iterable[devdata.Real]) -> None:
+    """Boxes of cells found in fields that have true boxes and no masks: a set that the segmenter was not trained on."""
+    scores, right, n_true = [], [], 0
     for real in reals:
-        box = real.boxes[0] if real.boxes else boxes(real.labels).get(1) if real.labels is not None else None
-        cell = central(analyse(real.pixels, models), box)
-        pairs.append((real.cell_type, str(cell.cell_type) if cell else "missed"))
-    return pairs
+        found = segment_cells(real.pixels, models.segmenter)
+        boxed = list(boxes(found.labels).values())
+        certainty = np.array([found.scores[i] for i in boxes(found.labels)])
+        right.append(match_boxes(boxed, certainty, real.boxes, 0.7) >= 0)
+        scores.append(certainty)
+        n_true += len(real.boxes)
+    hits = int(sum(flags.sum() for flags in right))
+    say("cells found at box IoU 0.7", hits, n_true)
+    say("found boxes right at IoU 0.7", hits, sum(map(len, right)))
+    print(f"AP at box IoU 0.7: {100 * average_precision(np.concatenate(scores), np.concatenate(right), n_true):.1f} %")
 
 
-def report_types(pairs: list[tuple[str, str]]) -> None:
-    """Accuracy over the five types, recall of each, and what the rest was called."""
-    five = [(t, p) for t, p in pairs if t in CELL_TYPES]
-    say("named right, of all of the five types", sum(t == p for t, p in five), len(five))
-    say("  of those called unidentified", sum(p == "unidentified" for _, p in five), len(five))
-    say("  of those missed", sum(p == "missed" for _, p in five), len(five))
-    for true, n in sorted(Counter(t for t, _ in pairs).items()):
-        print(f"  {true:13s} {n:4d}", dict(Counter(p for t, p in pairs if t == true).most_common()))
-
-
-def judge_zheng(models: Models) -> None:
-    """Outlines and types in the unseen laboratories."""
-    for name in ("dataset1", "dataset2"):
-        ious, pairs = [], []
-        for real in devdata.zheng():
-            if real.split != name:
-                continue
-            assert real.labels is not None
-            analysis = analyse(real.pixels, models)
-            cell = central(analysis, boxes(real.labels)[1])
-            mask = analysis.labels == cell.cell_id if cell else np.zeros(real.labels.shape, bool)
-            true = real.labels > 0
-            ious.append(float((mask & true).sum() / (mask | true).sum()))
-            pairs.append((real.cell_type, str(cell.cell_type) if cell else "missed"))
-        print(f"{name}: mean IoU of the WBC {np.mean(ious):.3f}, median {np.median(ious):.3f}")
-        say("  found at IoU >= 0.7", sum(iou >= 0.7 for iou in ious), len(ious))
-        report_types(pairs)
+def report(work: Path, title: str, reals: Iterable[devdata.Real], models: Models) -> list[Row]:
+    """Figures of images of one cell, and the rows as CSV in WORK."""
+    rows = list(judge_cells(reals, models))
+    write_rows(work / f"{title.replace(', ', '_').replace(' ', '_')}.csv", rows)
+    print(figures(title, rows), flush=True)
+    return rows
 
 
 def main() -> None:
     """Judge one thing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["bccd", "scale", "pbc", "zheng"])
+    parser.add_argument("what", choices=["bccd", "scale", "chula", "types", "zheng"])
     parser.add_argument("work", type=Path)
     parser.add_argument("--segmenter", default="default")
     parser.add_argument("--classifier", default="default")
     args = parser.parse_args()
     if args.what == "bccd":
-        code, seconds, figures = judge_bccd(args.work, args.segmenter, args.classifier)
+        code, seconds, evaluation = judge_bccd(args.work, args.segmenter, args.classifier)
         print(f"\nexit code {code}; {seconds:.1f} s, {100 / seconds:.1f} fields per second, start-up included")
-        print(figures.table())
+        print(evaluation.table())
         return
     models = load_models(args.segmenter, args.classifier, "cpu")
     if args.what == "scale":
         fields = list(devdata.bccd("dev"))
         say("same cells at 0.5x, 1x and 2x", judge_scale(models, fields), len(fields))
-    elif args.what == "pbc":
-        report_types(judge_types(devdata.pbc("dev"), models))
+    elif args.what == "chula":
+        judge_boxes(models, devdata.chula())
+    elif args.what == "types":
+        report(args.work, "pbc dev", devdata.pbc("dev"), models)
+        report(args.work, "pbc dev, distorted", devdata.distorted(devdata.pbc("dev")), models)
     else:
-        judge_zheng(models)
+        rows = report(args.work, "zheng dataset1", (r for r in devdata.zheng() if r.split == "dataset1"), models)
+        rows += report(args.work, "zheng dataset2", (r for r in devdata.zheng() if r.split == "dataset2"), models)
+        print(figures("zheng, both", rows))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import devdata
 import numpy as np
@@ -26,6 +28,7 @@ from napari_wbc.training.augment import IMAGENET, MINUS_ONE_TO_ONE
 from napari_wbc.training.classification import ClassifierTask, NamedCell
 from napari_wbc.training.data import Sample, cut_patches, make_sample
 from napari_wbc.training.loop import Plan, Task, fit
+from napari_wbc.training.recipes import ClassifierRecipe, make_recipe
 from napari_wbc.training.segmentation import SegmenterTask
 
 ANALYSIS_UM_PER_PX = 0.19
@@ -59,8 +62,9 @@ def segmenter_task(work: Path, start: Path) -> SegmenterTask:
     return SegmenterTask(model.to(memory_format=torch.channels_last), train, weights, cut_patches(train), dev, MINUS_ONE_TO_ONE)
 
 
-MARGIN = 0.15
-"""Margin of the crops; see `crop.crop`."""
+RECIPE = cast(ClassifierRecipe, make_recipe("classifier", "default", {}))
+MARGIN = RECIPE.margin
+NORMALISATION = replace(IMAGENET, stain_aligned=RECIPE.stain_aligned)
 OUTPUTS = (*CELL_TYPES, "other")
 """Immature granulocytes, erythroblasts and platelets are `other`: none of the five."""
 
@@ -79,7 +83,7 @@ def feature_scale(model: AlexNet, cells: list[NamedCell]) -> float:
     sample = cells[:: max(1, len(cells) // 64)]
     with torch.inference_mode():
         crops = np.stack([crop(c.image, c.box, 227, MARGIN) for c in sample])
-        images = IMAGENET(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255)
+        images = NORMALISATION(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255)
         return float(1 / model.features(images).std())
 
 
@@ -91,7 +95,10 @@ def classifier_task(folder: Path, start: Path, width: int = 512) -> ClassifierTa
     model.feature_scale = feature_scale(model, train)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "feature_scale.json").write_text(json.dumps(model.feature_scale))
-    return ClassifierTask(model.to(memory_format=torch.channels_last), train, dev, len(OUTPUTS), IMAGENET, margin=MARGIN)
+    return ClassifierTask(
+        model.to(memory_format=torch.channels_last), train, dev, len(OUTPUTS), NORMALISATION,
+        margin=MARGIN, strength=RECIPE.strength, mixed=RECIPE.mixed,
+    )  # fmt: skip
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_wbc.cells import Probabilities, RgbImage
+from napari_wbc.domain import Sources
 from napari_wbc.pipeline import Models
 
 
@@ -19,6 +20,7 @@ class FakeSegmenter:
     device = "cpu"
     um_per_px = 0.17
     cell_diameter_um = 13.0
+    domain: Sources | None = None
 
     def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
         found = []
@@ -39,6 +41,7 @@ class FakeClassifier:
     crop_size_px = 64
     crop_margin = 0.15
     none_of_five_threshold = 0.99
+    least_probability = 0.0
 
     def __call__(self, crops: Sequence[RgbImage]) -> tuple[Probabilities, Probabilities]:
         means = np.array([crop.reshape(-1, 3).mean(axis=0) for crop in crops], dtype=np.float32).reshape(-1, 3)

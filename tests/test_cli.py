@@ -26,6 +26,7 @@ from napari_wbc.pipeline import Models
 from napari_wbc.results import write_analysis
 from napari_wbc.results.record import InputFile, Origin
 from napari_wbc.results.runfile import read_run
+from tests.exchange.made import make_results, ring
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 from tests.smears import write_slides
 
@@ -85,6 +86,17 @@ def test_a_failed_image_gives_exit_code_1_and_its_reason(smears: Path, tmp_path:
     (smears / "[red]bad:smile:.png").unlink()
     again = call("run", smears, tmp_path / "out", "--retry-failed")
     assert "0 done, 0 failed, 3 left as they were" in again.stdout
+
+
+def test_images_unlike_those_the_models_know_are_counted_in_a_warning(
+    smears: Path, tmp_path: Path, asked: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Warning" not in call("run", smears, tmp_path / "1").stdout
+    monkeypatch.setattr(FakeSegmenter, "domain", {"lab": {"background": (0.0, 50.0)}})
+    result = call("run", smears, tmp_path / "2")
+    assert "Warning: 3 of 3 images are unlike those the models know: see domain_reason in images.csv." in result.stdout
+    assert 'false,"a brighter background (' in (tmp_path / "2" / "images.csv").read_text()
+    assert "a brighter background" in (tmp_path / "2" / "report.html").read_text()
 
 
 def test_options_go_before_the_file_and_the_file_before_the_defaults(smears: Path, tmp_path: Path, asked: object) -> None:
@@ -243,10 +255,43 @@ def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> 
         assert words in text
 
 
+def test_results_go_out_and_what_was_corrected_comes_back(tmp_path: Path) -> None:
+    out, dst = make_results(tmp_path, {"s/a.png": ring(), "b.png": ring()}), tmp_path / "dst"
+    assert call("export", "geojson", out, dst).stdout == f"2 images exported to {dst}\n"
+    path = dst / "b.png.geojson"
+    path.write_text(path.read_text().replace('"basophil"', '"monocyte"'))
+    done = call("import", "geojson", dst, out)
+    assert done.exit_code == 0
+    assert done.stdout.startswith("1 images changed, 1 left as they were, 0 failed.")
+    assert "monocyte     │ 3 " in done.stdout
+    assert "b.png,1,0.0" not in (out / "cells.csv").read_text()
+    path.write_text("nonsense")
+    failed = call("import", "geojson", dst, out)
+    assert failed.exit_code == 1
+    assert f"Failed: b.png: {path} cannot be read as JSON" in failed.stderr
+
+
+def test_formats_that_are_none_and_folders_that_are_full_are_wrong_use(tmp_path: Path) -> None:
+    out = make_results(tmp_path, {"b.png": ring()})
+    for arguments, said in (
+        (("export", "voc", out, tmp_path / "dst"), "no format 'voc'. Known formats: geojson, coco"),
+        (("import", "voc", out, tmp_path / "dst"), "no format or data set 'voc'. Known: geojson, coco"),
+        (("export", "csv", out, out), "is not an empty folder"),
+        (("export", "csv", tmp_path, tmp_path / "dst"), "is not a results folder"),
+        (("import", "csv", tmp_path / "nowhere", out), "is not a file"),
+        (("import", "geojson", tmp_path / "nowhere", out), "nowhere is not there"),
+        (("import", "geojson", tmp_path / "images", out), "No file in"),
+    ):
+        done = call(*arguments)
+        assert done.exit_code == 2
+        assert said in done.stderr
+    assert not (tmp_path / "dst").exists()
+
+
 def test_version_and_help() -> None:
     assert call("--version").stdout.strip() == f"napari-wbc {__version__}"
     text = call("--help").stdout
-    for command in ("run", "demo", "collect", "models", "evaluate", "import", "train"):
+    for command in ("run", "demo", "collect", "models", "evaluate", "export", "import", "train"):
         assert re.search(rf"^\s+{command}\b", text, re.MULTILINE)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn import metrics as sklearn_metrics  # type: ignore[import-untyped]
 
 from napari_wbc.cells import Analysis, Box, Cell, CellTable, Scale
 from napari_wbc.config import CELL_TYPES
@@ -90,6 +91,42 @@ def test_a_shifted_box_is_found_at_iou_half_but_not_at_seven_tenths() -> None:
     assert (objects.recall_70.k, objects.average_precision) == (1, 1)
 
 
+def test_outlines_are_told_by_type_and_a_missed_cell_counts_as_0() -> None:
+    truth = analysis(cell(1, LEFT, "neutrophil"), cell(2, MIDDLE, "neutrophil"), cell(3, RIGHT, "blast"))
+    found = analysis(cell(1, shifted(LEFT, 5), "monocyte"), cell(2, shifted(RIGHT, -3)))  # IoU 15/25, none, 17/23
+    by_type = evaluate([Pair("a", found, truth), Pair("b", None, analysis(cell(1, LEFT, "basophil")))]).objects.outline_by_type
+    assert [(o.cell_type, o.n) for o in by_type] == [("basophil", 1), ("neutrophil", 2), ("blast", 1)]
+    assert [o.iou_mean for o in by_type] == pytest.approx([0, (15 / 25 + 0) / 2, 17 / 23])
+
+
+def test_outlines_by_type_agree_with_scikit_learn() -> None:
+    rng, pairs, expected = np.random.default_rng(0), [], []
+    for i in range(6):
+        true, found = analysis(cell(1, MIDDLE, "monocyte")), analysis(cell(4, shifted(MIDDLE, int(rng.integers(-9, 9)))))
+        pairs.append(Pair(str(i), found, true))
+        expected.append(sklearn_metrics.jaccard_score(true.labels.ravel() > 0, found.labels.ravel() > 0))
+    (monocytes,) = evaluate(pairs).objects.outline_by_type
+    assert monocytes.iou_mean == pytest.approx(np.mean(expected))
+
+
+def test_names_over_all_cells_agree_with_scikit_learn() -> None:
+    """Missed cells and false ones as a type of their own: F1 with the right type, micro and macro."""
+    rng, pairs, true_names, found_names = np.random.default_rng(1), [], [], []
+    for i in range(80):
+        true, name = (str(n) for n in rng.choice(CELL_TYPES[:4], 2))
+        name = true if rng.random() < 0.6 else name
+        is_there, is_found = rng.random() < 0.9, rng.random() < 0.8
+        pairs.append(Pair(str(i), analysis(*[cell(1, LEFT, name)] * is_found), analysis(*[cell(1, LEFT, true)] * is_there)))
+        true_names.append(true if is_there else "none")
+        found_names.append(name if is_found else "none")
+    naming, types = evaluate(pairs).naming, list(CELL_TYPES[:4])
+    assert naming is not None
+    for average, f1 in (("micro", naming.found_and_named_f1), ("macro", naming.found_and_named_macro_f1)):
+        assert f1 == pytest.approx(sklearn_metrics.f1_score(true_names, found_names, labels=types, average=average))
+    recall = sklearn_metrics.recall_score(true_names, found_names, labels=types, average="micro")
+    assert naming.found_and_named_recall.value == pytest.approx(recall)
+
+
 def test_detections_of_all_images_are_ranked_together() -> None:
     a = Pair("a", analysis(cell(1, LEFT, score=0.9), cell(2, RIGHT, score=0.6)), analysis(cell(1, LEFT), cell(2, RIGHT)))
     b = Pair("b", analysis(cell(1, MIDDLE, score=0.8), cell(2, RIGHT, score=0.7)), analysis(cell(1, LEFT), cell(2, RIGHT)))
@@ -127,6 +164,8 @@ def test_names_are_judged_over_found_cells_and_missed_ones_are_charged_apart() -
     assert (naming.types[3].precision.k, naming.types[3].precision.n, naming.types[3].recall.n) == (0, 1, 0)
     assert naming.macro_recall == pytest.approx(1 / 2)
     assert naming.macro_precision == pytest.approx(1 / 2)
+    assert (naming.micro_precision.k, naming.micro_precision.n, naming.micro_f1) == (1, 2, 1 / 2)
+    assert (naming.micro_specificity.k, naming.micro_specificity.n) == (7, 8)  # 5 types × 2 cells, 2 of them true
 
 
 def test_an_unidentified_cell_is_wrong_but_claims_no_type() -> None:

@@ -6,11 +6,16 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import ndimage
 from scipy.stats import binomtest
+from skimage.segmentation import find_boundaries
 from sklearn import metrics as sklearn_metrics  # type: ignore[import-untyped]
+from sklearn.calibration import calibration_curve  # type: ignore[import-untyped]
+from torchvision.ops import box_iou as torchvision_box_iou
 
 from napari_wbc.cells import Box
 from napari_wbc.metrics.cell_types import accuracy, calibration_error, one_against_rest, type_confusion
@@ -122,6 +127,17 @@ def test_boundary_score_without_a_boundary() -> None:
     assert_array_equal(boundary_score(nothing, mask, 1), [0, NAN, 0])
 
 
+def test_boundary_score_agrees_with_rims_and_distances_of_scikit_image() -> None:
+    rng = np.random.default_rng(3)
+    for theta_px in (1.0, 2.5):
+        true, predicted = (ndimage.gaussian_filter(rng.random((60, 80)), 4) > 0.5 for _ in range(2))
+        rims = [find_boundaries(mask, connectivity=1, mode="inner") for mask in (true, predicted)]
+        near = [ndimage.distance_transform_edt(~rim) <= theta_px for rim in rims]
+        precision, recall = near[0][rims[1]].mean(), near[1][rims[0]].mean()
+        expected = precision, recall, 2 * precision * recall / (precision + recall)
+        assert boundary_score(true, predicted, theta_px) == pytest.approx(expected)
+
+
 # -- objects -----------------------------------------------------------------------------------------------------------
 
 
@@ -131,6 +147,13 @@ def test_box_iou_by_hand() -> None:
     assert_allclose(box_iou(boxes, others), [[1, 0, 10 / 100], [50 / 150, 0, 4 / 106]])
     assert box_iou([], others).shape == (0, 3)
     assert box_iou([Box(1, 1, 1, 1)], [Box(1, 1, 1, 1)])[0, 0] == 0
+
+
+def test_box_iou_agrees_with_torchvision() -> None:
+    rng = np.random.default_rng(4)
+    corners = np.sort(rng.integers(0, 40, (2, 12, 2, 2)), axis=2).reshape(2, 12, 4) + np.array([0, 0, 1, 1])
+    a, b = (torch.from_numpy(boxes.astype(np.float64)) for boxes in corners)
+    assert_allclose(box_iou(corners[0], corners[1]), torchvision_box_iou(a, b).numpy())
 
 
 def test_the_detection_of_highest_score_takes_the_true_box() -> None:
@@ -302,6 +325,16 @@ def test_calibration_error_of_perfect_confidence_and_of_nothing() -> None:
     assert calibration_error([1.0, 1.0], [False, False]) == 1
     assert calibration_error([0.0], [False]) == 0
     assert math.isnan(calibration_error([], []))
+
+
+def test_calibration_error_agrees_with_the_reliability_curve_of_scikit_learn() -> None:
+    rng = np.random.default_rng(2)
+    p = rng.uniform(0.2, 1, 400)
+    right = rng.random(400) < p**2
+    share, mean = calibration_curve(right, p, n_bins=10)
+    weights = np.histogram(p, np.linspace(0, 1, 11))[0]
+    weights = weights[weights > 0] / 400
+    assert calibration_error(p, right) == pytest.approx(float(np.sum(weights * np.abs(share - mean))))
 
 
 def test_errors_of_one_bin_cancel_and_of_two_bins_do_not() -> None:

@@ -51,12 +51,50 @@ def test_a_cell_without_contrast_is_all_nucleus(contrast: int, all_nucleus: bool
     assert bool((found == CELL).all()) is all_nucleus
 
 
-def test_the_green_channel_decides() -> None:
-    pixels = painted(INNER, dark=100, pale=100)
-    pixels[INNER, 0] = 0
-    assert_array_equal(nucleus(pixels, CELL), CELL)
-    pixels[INNER, 1] = 0
+def coloured(nucleus: tuple[int, int, int], cytoplasm: tuple[int, int, int]) -> np.ndarray:
+    pixels = np.full((61, 61, 3), 230, dtype=np.uint8)
+    pixels[CELL] = cytoplasm
+    pixels[INNER] = nucleus
+    return pixels
+
+
+@pytest.mark.parametrize(
+    "cytoplasm",
+    [(200, 100, 150), (110, 150, 210), (200, 170, 200), (200, 190, 110)],
+    ids=["red granules as dark in green", "blue as dark in red", "pale", "yellow"],
+)
+def test_red_and_green_together_tell_the_nucleus_from_any_cytoplasm(cytoplasm: tuple[int, int, int]) -> None:
+    assert disagreement(nucleus(coloured((110, 100, 180), cytoplasm), CELL), INNER) < 0.05
+
+
+def test_the_blue_channel_says_nothing() -> None:
+    assert_array_equal(nucleus(coloured((120, 100, 20), (120, 100, 200)), CELL), CELL)
+
+
+def test_the_contrast_counts_in_shares_of_the_brightness() -> None:
+    dim = (painted(INNER, dark=100, pale=130) * 0.2).astype(np.uint8)
+    assert disagreement(nucleus(dim, CELL), INNER) < 0.05
+
+
+def test_granules_are_no_nucleus_and_pale_chromatin_is_no_cytoplasm() -> None:
+    pixels = painted(INNER)
+    pixels[np.hypot(YY - 8, XX - 38) <= 2] = 60
+    pixels[np.hypot(YY - 32, XX - 27) <= 2] = 150
     assert disagreement(nucleus(pixels, CELL), INNER) < 0.05
+    assert not nucleus(pixels, CELL)[8, 38]
+    assert nucleus(pixels, CELL)[32, 27]
+
+
+def test_the_middle_of_a_ring_stays_cytoplasm() -> None:
+    ring = INNER & (np.hypot(YY - 32, XX - 27) >= 7)
+    found = nucleus(painted(ring), CELL)
+    assert not found[32, 27]
+    assert disagreement(found, ring) < 0.1
+
+
+def test_a_rim_of_glass_inside_the_outline_does_not_matter() -> None:
+    outline = np.hypot(YY - 30, XX - 30) <= 28.6
+    assert disagreement(nucleus(painted(INNER, dark=60, pale=110, outside=250), outline), INNER) < 0.08
 
 
 def test_a_cell_of_no_pixel_or_one() -> None:

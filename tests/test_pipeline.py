@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from napari_wbc.cells import Analysis, Field, Probabilities, RgbImage, Segmentation
+from napari_wbc.cells import Analysis, Domain, Field, Probabilities, RgbImage, Segmentation
 from napari_wbc.config import CELL_TYPES, UNIDENTIFIED, Settings
 from napari_wbc.pipeline import (
     Models,
@@ -19,6 +19,7 @@ from napari_wbc.pipeline import (
     finish,
     reclassify,
     segment_cells,
+    unidentified,
 )
 from napari_wbc.synthetic import draw_field
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
@@ -33,7 +34,7 @@ def smear(seed: int, n_cells: int = 3, shape: tuple[int, int] = (420, 540)) -> n
 def same(one: Analysis, other: Analysis) -> None:
     assert_array_equal(one.labels, other.labels)
     assert one.cells == other.cells
-    assert one.scale == other.scale
+    assert (one.scale, one.domain) == (other.scale, other.domain)
 
 
 def test_a_smear_gives_labels_and_one_row_per_cell() -> None:
@@ -93,6 +94,24 @@ def test_corrected_outlines_are_measured_as_drawn() -> None:
     assert (drawn.box, drawn.area_px, drawn.segmentation_score) == ((10, 5, 30, 45), 800, None)
 
 
+class Knowing(FakeSegmenter):
+    """Knows images with a background of a certain brightness."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.domain = {"lab": {"background": (low, high)}}
+
+
+def test_an_image_is_compared_with_what_the_segmenter_knows() -> None:
+    image, classifier = smear(0), FakeClassifier()
+    assert analyse(image, load_fakes(), SETTINGS).domain is None
+    assert analyse(image, Models(Knowing(150, 255), classifier), SETTINGS).domain == Domain(True)
+    strange = segment_cells(image, Knowing(0, 50), SETTINGS)
+    assert strange.domain is not None
+    assert strange.domain.reason.startswith("a brighter background")
+    assert reclassify(image, strange, classifier).domain == strange.domain
+    assert analyse(image, Models(Knowing(0, 50), classifier), SETTINGS).domain == strange.domain
+
+
 class Doubtful(FakeClassifier):
     """Says `none of the five` of every second crop, at the threshold."""
 
@@ -105,6 +124,23 @@ def test_from_the_threshold_on_a_cell_is_unidentified_and_keeps_its_probabilitie
     cells = analyse(smear(0), Models(FakeSegmenter(), Doubtful()), SETTINGS).cells
     assert [cell.cell_type == UNIDENTIFIED for cell in cells] == [i % 2 == 0 for i in range(len(cells))]
     assert all(cell.p is not None and cell.none_of_five_score in (0.99, 0.98) for cell in cells)
+
+
+def test_what_is_unidentified_by_hand() -> None:
+    """None of the five from 0.9 on; or nothing has at least half."""
+    classifier = FakeClassifier()
+    classifier.none_of_five_threshold, classifier.least_probability = 0.9, 0.5
+    p = np.array([[0.6, 0.1, 0.1, 0.1, 0.1], [0.6, 0.1, 0.1, 0.1, 0.1], [0.49, 0.21, 0.1, 0.1, 0.1], [0.5, 0.2, 0.1, 0.1, 0.1]])
+    none = np.array([0.89, 0.9, 0.0, 0.0])
+    assert unidentified(p.astype(np.float32), none.astype(np.float32), classifier).tolist() == [False, True, True, False]
+
+
+def test_an_unsure_network_names_nothing() -> None:
+    classifier = FakeClassifier()
+    classifier.least_probability = 1.1
+    cells = analyse(smear(0), Models(FakeSegmenter(), classifier), SETTINGS).cells
+    assert len(cells) > 0
+    assert {cell.cell_type for cell in cells} == {UNIDENTIFIED}
 
 
 class Faint(FakeSegmenter):

@@ -52,7 +52,7 @@ def test_the_files_that_the_readme_names_are_there() -> None:
 
 def test_the_options_that_the_readme_names_exist() -> None:
     shown = ""
-    for command in ("run", "train"):
+    for command in ("run", "train", "crossval"):
         call = [sys.executable, "-m", "napari_wbc", command, "--help"]
         shown += subprocess.run(call, capture_output=True, text=True, check=True).stdout
     options = set(re.findall(r"`(--[a-z-]+)", README))

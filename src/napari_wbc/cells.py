@@ -208,11 +208,14 @@ class Segmentation:
         Mean probability of WBC inside each cell, by id, 0..1; an outline drawn by a person has none.
     scale
         The scale at which the outlines were found.
+    domain
+        See `Analysis`.
     """
 
     labels: Labels
     scores: dict[int, float]
     scale: Scale
+    domain: Domain | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ._cli.options import CommandWithSettings, read_options
-from .errors import ModelMemoryError, StorageError, WbcError
+from .errors import ModelMemoryError, StorageError, UsageError, WbcError
+from .exchange import FORMATS
 
 if TYPE_CHECKING:
     from .pipeline import LoadModels
@@ -30,6 +31,18 @@ app = typer.Typer(
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the networks run.")]
 SegmenterName = Annotated[str, typer.Option(help="Model that finds the cells: a name that `models` lists, or a file.")]
 ClassifierName = Annotated[str, typer.Option(help="Model that names the cells: a name that `models` lists, or a file.")]
+What = Annotated[Literal["segmenter", "classifier"], typer.Argument(help="The network to train.")]
+Data = Annotated[list[Path], typer.Argument(metavar="DATA...", help="Results folders that a person has corrected.")]
+RecipeName = Annotated[Literal["default", "paper"], typer.Option(help="How to train.")]
+FromModel = Annotated[
+    str | None, typer.Option("--from", metavar="NAME|FILE", help="Model to fine-tune; without --start, the bundled one.")
+]
+StartWeights = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help="Start weights: an .npz file, a name of torchvision's, or none.")
+]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the recipe.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same split and training.")]
+Images = Annotated[list[Path] | None, typer.Option(help="Folder of the images, where they have moved.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the log.")]
 
 
@@ -153,40 +166,64 @@ def evaluate(
         print(figures.to_json() if json else figures.table())
 
 
-@app.command("import")
-def import_(
-    layout: Annotated[str, typer.Argument(metavar="LAYOUT", help="How it is laid out: bccd, lisc, pbc, raabin or zheng.")],
-    src: Annotated[Path, typer.Argument(metavar="SRC", help="Folder of the data set, unpacked.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results; the images stay where they are.")],
+@app.command()
+def export(
+    format_: Annotated[str, typer.Argument(metavar="FORMAT", help=f"Of the files: {', '.join(FORMATS)}.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A results folder.")],
+    dst: Annotated[Path, typer.Argument(metavar="DST", help="New folder for the files.")],
+    images: Images = None,
     debug: Debug = False,
 ) -> None:
-    """Import a public data set with its outlines, boxes and types, for training and evaluation."""
+    """Write results in a format of other programs; `import` brings back what was corrected there."""
     with _exit_codes(debug):
         from ._cli import importing
-        from .datasets import import_dataset
+        from .exchange.transfer import export_results
 
-        summary = importing.follow(import_dataset(layout, src, out))
-        print(importing.import_text(summary))
-    raise typer.Exit(summary.exit_code)
+        print(importing.export_text(importing.follow(export_results(format_, out, dst, images or ()))))
+
+
+@app.command("import")
+def import_(
+    what: Annotated[
+        str, typer.Argument(metavar="FORMAT", help=f"{', '.join(FORMATS)}; or a data set: bccd, lisc, pbc, raabin, zheng.")
+    ],
+    src: Annotated[Path, typer.Argument(metavar="SRC", help="The files, or the folder of the data set, unpacked.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Results folder of these images; of a data set, a new one.")],
+    images: Images = None,
+    debug: Debug = False,
+) -> None:
+    """Bring what was corrected in other programs into results, or make results of a public data set."""
+    with _exit_codes(debug):
+        from ._cli import importing, terminal
+        from .batch.collect import collect as make
+        from .datasets import LAYOUTS, import_dataset
+        from .exchange.transfer import import_into
+
+        if what in FORMATS:
+            transfer = importing.follow(import_into(what, src, out, images or ()))
+            tables = make(out)
+            print(f"{importing.changes_text(transfer)}\n{terminal.folder_text(tables, out)}")
+            exit_code = transfer.exit_code
+        elif what in LAYOUTS:
+            summary = importing.follow(import_dataset(what, src, out))
+            print(importing.import_text(summary))
+            exit_code = summary.exit_code
+        else:
+            raise UsageError(f"There is no format or data set {what!r}. Known: {', '.join((*FORMATS, *LAYOUTS))}.")
+    raise typer.Exit(exit_code)
 
 
 @app.command()
 def train(
-    what: Annotated[Literal["segmenter", "classifier"], typer.Argument(help="The network to train.")],
-    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="Results folders that a person has corrected.")],
+    what: What,
+    data: Data,
     model: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL", help="The model to write: NAME.safetensors.")],
-    recipe: Annotated[Literal["default", "paper"], typer.Option(help="How to train.")] = "default",
-    from_model: Annotated[
-        str | None, typer.Option("--from", metavar="NAME|FILE", help="Model to fine-tune; without --start, the bundled one.")
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Start weights: an .npz file, a name of torchvision's, or none.")
-    ] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the recipe.")
-    ] = None,
-    images: Annotated[list[Path] | None, typer.Option(help="Folder of the images, where they have moved.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same split and training.")] = 0,
+    recipe: RecipeName = "default",
+    from_model: FromModel = None,
+    start: StartWeights = None,
+    changes: Changes = None,
+    images: Images = None,
+    seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a training that was stopped.")] = False,
     device: Device = "auto",
     debug: Debug = False,
@@ -199,10 +236,49 @@ def train(
         from .training.train import train as steps
 
         made = make_recipe(what, recipe, terminal.read_changes(changes or []))
-        request = Request(what, tuple(data), model, made, from_model, start, tuple(images or ()), seed, resume, device)
+        request = Request(
+            what=what, data=tuple(data), model=model, recipe=made, from_model=from_model, start=start,
+            images=tuple(images or ()), seed=seed, resume=resume, device=device,
+        )  # fmt: skip
         outcome = terminal.follow(steps(request), request.epochs)
         print(terminal.outcome_text(outcome))
     raise typer.Exit(0 if outcome.comparison is None or outcome.comparison.promoted else 1)
+
+
+@app.command()
+def crossval(
+    what: What,
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the folds; one there is continued.")],
+    folds: Annotated[int, typer.Option(min=2, help="Into how many parts the images go.")] = 10,
+    by: Annotated[
+        Literal["auto", "slide", "image"],
+        typer.Option(help="What stays together; auto: slides, where that leaves of every type something to learn from."),
+    ] = "auto",
+    recipe: RecipeName = "default",
+    from_model: FromModel = None,
+    start: StartWeights = None,
+    changes: Changes = None,
+    images: Images = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    debug: Debug = False,
+) -> None:
+    """Judge a recipe: train once for each part of the images, on the others, and pool what is said of the parts."""
+    with _exit_codes(debug):
+        from ._cli import training as terminal
+        from .training.crossval import Request
+        from .training.crossval import crossval as steps
+        from .training.recipes import make_recipe
+
+        made = make_recipe(what, recipe, terminal.read_changes(changes or []))
+        request = Request(
+            what=what, data=tuple(data), out=out, folds=folds, by=by, recipe=made, from_model=from_model, start=start,
+            images=tuple(images or ()), seed=seed, device=device,
+        )  # fmt: skip
+        figures = terminal.follow(steps(request), request.epochs)
+        print(figures.table())
+        print(f"\nFigures: {out.absolute() / 'crossval.json'}")
 
 
 def _loader(segmenter: str, classifier: str, device: str) -> LoadModels:

@@ -8,15 +8,22 @@ from skimage.filters import threshold_otsu
 
 from .cells import Labels, Mask, RgbImage
 
-MIN_CONTRAST = 12.0
-"""Grey levels of the green channel by which nucleus and cytoplasm must differ to be told apart."""
+MIN_CONTRAST = 0.08
+"""Share of its own brightness by which the nucleus must be darker than the cytoplasm to be told apart."""
+SMOOTHED = 1 / 40
+"""Sigma of the Gaussian before the threshold, cell diameters: more than the texture of chromatin, less than a lobe."""
+BRIGHTEST = 0.05
+"""Share of the brightest pixels, of glass inside the outline or vacuoles, whose brightness is cut off before the threshold."""
+MIN_LOBE, MAX_HOLE = 0.015, 0.02
+"""Smaller dark parts are granules, smaller pale parts inside are chromatin; share of the cell."""
 
 
 def nucleus(pixels: RgbImage, cell: Mask) -> Mask:
-    """The nucleus of one cell: the darker of two classes of the smoothed green channel, where stained chromatin absorbs most.
+    """The nucleus of one cell: the darker of two classes of the mean of red and green.
 
-    Otsu's threshold over the pixels of the cell, smoothed among themselves by a Gaussian of 1/60 of the cell's diameter. A
-    cell without two classes (they differ by less than `MIN_CONTRAST` grey levels) is all nucleus.
+    Chromatin takes red and green light away; the granules of eosinophils leave the red, the cytoplasm of lymphocytes and
+    monocytes leaves more of the green. Otsu's threshold over the pixels of the cell, smoothed among themselves; specks are
+    dropped, small holes filled. A cell without two classes is all nucleus.
 
     Parameters
     ----------
@@ -29,22 +36,39 @@ def nucleus(pixels: RgbImage, cell: Mask) -> Mask:
     -------
     (h, w) bool, inside `cell`.
     """
-    area = np.count_nonzero(cell)
+    area = int(np.count_nonzero(cell))
     if area == 0:
         return np.zeros_like(cell)
-    sigma = 2 * np.sqrt(area / np.pi) / 60
+    sigma = 2 * np.sqrt(area / np.pi) * SMOOTHED
     weight = ndimage.gaussian_filter(cell.astype(np.float32), sigma)  # leaves out what surrounds the cell
-    blurred = ndimage.gaussian_filter(np.where(cell, pixels[..., 1], 0).astype(np.float32), sigma)
-    values = blurred[cell] / weight[cell]
-    if values.max() - values.min() < MIN_CONTRAST:
+    grey = pixels[..., :2].mean(axis=-1, dtype=np.float32)
+    values = ndimage.gaussian_filter(np.where(cell, grey, 0), sigma)[cell] / weight[cell]
+    values = np.minimum(values, np.quantile(values, 1 - BRIGHTEST))
+    if values.max() - values.min() < 1:
         return cell.copy()
-    threshold = threshold_otsu(values)
-    dark = values <= threshold
-    if dark.all() or values[~dark].mean() - values[dark].mean() < MIN_CONTRAST:
+    dark = values <= threshold_otsu(values)
+    if dark.all() or values[dark].mean() > (1 - MIN_CONTRAST) * values[~dark].mean():
         return cell.copy()
     found = np.zeros_like(cell)
     found[cell] = dark
-    return found
+    return _whole(found, cell, area)
+
+
+def _whole(found: Mask, cell: Mask, area: int) -> Mask:
+    """The dark parts of a cell without its specks and small holes; if all are specks, they stay."""
+    parts, _ = ndimage.label(found)
+    large = np.bincount(parts.ravel()) >= MIN_LOBE * area
+    large[0] = False
+    if large.any():
+        found = large[parts]
+    holes, _ = ndimage.label(~found)  # what surrounds the cell is part of the hole that reaches its outline
+    small = np.bincount(holes.ravel()) < MAX_HOLE * area
+    small[0] = False
+    small[holes[~cell]] = False
+    border = np.ones_like(cell)
+    border[1:-1, 1:-1] = False
+    small[holes[border & ~found]] = False
+    return np.asarray(found | small[holes])
 
 
 def nucleus_areas_px(image: RgbImage, labels: Labels) -> dict[int, int]:

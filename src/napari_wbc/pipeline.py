@@ -14,10 +14,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from . import scale as scaling
-from .cells import Analysis, Cell, CellTable, Field, Labels, Probabilities, RgbImage, Scale, Segmentation
+from .cells import Analysis, Cell, CellTable, Field, Labels, Mask, Probabilities, RgbImage, Scale, Segmentation
 from .cleanup import clean_up, drop_doubtful
 from .config import CELL_TYPES, UNIDENTIFIED, Settings
 from .crop import crop
+from .domain import Sources, judge, measure_domain
 from .measure import measure
 from .nucleus import nucleus_areas_px
 from .separate import separate
@@ -51,6 +52,10 @@ class Segmenter(Network, Protocol):
     def cell_diameter_um(self) -> float:
         """Median diameter of the cells it was trained on, µm."""
 
+    @property
+    def domain(self) -> Sources | None:
+        """What the images it was trained on are like, by their source; None if that is not known."""
+
     def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
         """Images (H, W, 3) uint8 at the analysis scale → (K, H, W) float32 each.
 
@@ -72,6 +77,10 @@ class Classifier(Network, Protocol):
     @property
     def none_of_five_threshold(self) -> float:
         """From this `none_of_five_score` on, a cell is `unidentified`."""
+
+    @property
+    def least_probability(self) -> float:
+        """A cell whose most probable type has less is `unidentified`: the network is unsure."""
 
     def __call__(self, crops: Sequence[RgbImage]) -> tuple[Probabilities, Probabilities]:
         """Crops (S, S, 3) uint8 → (N, 5) calibrated probabilities that add to 1, and (N,) score of "none of the five", 0..1."""
@@ -184,27 +193,37 @@ def segment_steps(field: Field, segmenter: Segmenter, settings: Settings) -> Ste
     """
     yield Step("scale", 0, 1)
     scale = scaling.choose_scale(field, settings, segmenter.um_per_px)
-    labels, scores, probability = yield from _segment_at(field, scale, segmenter, settings)
+    found = yield from _segment_at(field, scale, segmenter, settings)
     trained = segmenter.um_per_px, segmenter.cell_diameter_um
-    for other in scaling.other_scales(field, scale) if not scores else ():
-        found = yield from _segment_at(field, other, segmenter, settings)
-        if found[1] and scaling.scale_from_cells(found[0], other, *trained) is None:
-            scale, (labels, scores, probability) = other, found
+    for other in scaling.other_scales(field, scale) if not found.scores else ():
+        tried = yield from _segment_at(field, other, segmenter, settings)
+        if tried.scores and scaling.scale_from_cells(tried.labels, other, *trained) is None:
+            scale, found = other, tried
             break
-    better = scaling.scale_from_cells(labels, scale, *trained)
+    better = scaling.scale_from_cells(found.labels, scale, *trained)
     if better is not None:
         scale = better
-        labels, scores, probability = yield from _segment_at(field, scale, segmenter, settings)
+        found = yield from _segment_at(field, scale, segmenter, settings)
     yield Step("outline", 0, 1)
-    native = scaling.to_native(labels, probability, settings.mask_threshold, field.pixels.shape[:2])
+    native = scaling.to_native(found.labels, found.probability, settings.mask_threshold, field.pixels.shape[:2])
     native.flags.writeable = False
-    return Segmentation(native, scores, scale)
+    known = segmenter.domain
+    domain = judge(measure_domain(found.image, found.labels, segmenter.um_per_px), known) if known else None
+    return Segmentation(native, found.scores, scale, domain)
 
 
-def _segment_at(
-    field: Field, scale: Scale, segmenter: Segmenter, settings: Settings
-) -> Steps[tuple[Labels, dict[int, float], Probabilities]]:
-    """Labels (h, w), their scores and the probability of WBC (h, w) at the analysis scale, large images tile by tile."""
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What was found at one scale: image (h, w, 3), labels and probability of WBC (h, w) at that scale, scores by id."""
+
+    image: RgbImage
+    labels: Labels
+    scores: dict[int, float]
+    probability: Probabilities
+
+
+def _segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Settings) -> Steps[_Found]:
+    """The cells at a scale, large images tile by tile."""
     image = scaling.to_analysis(field.pixels, scale.analysis_scale)
     tiles = windows(image.shape[:2])
     outputs = []
@@ -215,7 +234,7 @@ def _segment_at(
     mask = clean_up(probabilities[0] >= settings.mask_threshold, settings.min_area_px)
     core = probabilities[1] if settings.separate_touching and len(probabilities) > 1 else None
     labels = separate(mask, core, settings.core_threshold, settings.min_area_px)
-    return *drop_doubtful(labels, probabilities[0], settings.min_score), probabilities[0]
+    return _Found(image, *drop_doubtful(labels, probabilities[0], settings.min_score), probabilities[0])
 
 
 def reclassify_steps(
@@ -231,7 +250,7 @@ def reclassify_steps(
     cells = [(field.pixels, cell) for field, table in zip(fields, tables, strict=True) for cell in table]
     named = iter((yield from _name_steps(cells, classifier)))
     return [
-        Analysis(s.labels, CellTable(tuple(next(named) for _ in table)), s.scale)
+        Analysis(s.labels, CellTable(tuple(next(named) for _ in table)), s.scale, s.domain)
         for s, table in zip(segmentations, tables, strict=True)
     ]
 
@@ -249,24 +268,31 @@ def _name_steps(cells: Sequence[tuple[RgbImage, Cell]], classifier: Classifier) 
         yield Step("classify", len(said) * CROPS_PER_STEP, len(cells))
         said.append(classifier(batch))
     rows = [row for probabilities, none in said for row in zip(probabilities, none, strict=True)]
-    return [_name(cell, *row, classifier.none_of_five_threshold) for (_, cell), row in zip(cells, rows, strict=True)]
+    return [_name(cell, *row, classifier) for (_, cell), row in zip(cells, rows, strict=True)]
 
 
 CROPS_PER_STEP = 32
 """Crops named between two steps: about a tenth of a second on two cores."""
 
 
-def _name(cell: Cell, probabilities: Probabilities, none_of_five: np.float32, threshold: float) -> Cell:
+def _name(cell: Cell, probabilities: Probabilities, none_of_five: np.float32, classifier: Classifier) -> Cell:
     """The cell with its type: the most probable of the five, or `unidentified`."""
     second, first = np.sort(probabilities)[-2:]
     score = round(float(none_of_five), 4)
+    unknown = unidentified(probabilities[None], np.array([score]), classifier)[0]
     return dataclasses.replace(
         cell,
         p=tuple(round(float(p), 4) for p in probabilities),
         none_of_five_score=score,
         margin=round(float(first - second), 4),
-        cell_type=UNIDENTIFIED if score >= threshold else CELL_TYPES[int(probabilities.argmax())],
+        cell_type=UNIDENTIFIED if unknown else CELL_TYPES[int(probabilities.argmax())],
     )
+
+
+def unidentified(probabilities: Probabilities, none_of_five: Probabilities, classifier: Classifier) -> Mask:
+    """Which of N cells are none of the five or too unsure; (N, 5) and (N,) as the classifier gives them → (N,) bool."""
+    unsure = probabilities.max(axis=1) < classifier.least_probability
+    return np.asarray((none_of_five >= classifier.none_of_five_threshold) | unsure)
 
 
 def _chunks(items: Iterable[RgbImage], size: int) -> Generator[list[RgbImage]]:

@@ -63,6 +63,14 @@ def test_round_trip_keeps_card_and_halved_weights(segmenter: Path) -> None:
     assert not read.network.training
 
 
+def test_the_card_keeps_what_the_training_images_are_like(segmenter: Path, tmp_path: Path) -> None:
+    assert TorchSegmenter(segmenter, "cpu").domain is None
+    known = {"lab": {"background": (200.0, 250.5)}, "other": {}}
+    path = tmp_path / "known.safetensors"
+    save_checkpoint(path, SEGMENTER.architecture.build(2), SEGMENTER.model_copy(update={"domain": known}))
+    assert TorchSegmenter(path, "cpu").domain == known
+
+
 def rewrite(change: Callable[[dict[str, torch.Tensor], dict[str, str]], None]) -> Callable[[Path, Path], None]:
     def apply(source: Path, target: Path) -> None:
         tensors, header = load_file(source), {KEY: read_card(source).model_dump_json()}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision
+from torch import nn
 
-from napari_wbc.nets.alexnet import AlexNet
+from napari_wbc.nets.alexnet import AlexNet, LocalResponseNorm
 from napari_wbc.nets.deeplab import DeepLabV3Plus, separable
 from napari_wbc.nets.encoders import ENCODERS, MobileNetV2, ResNet50
 from napari_wbc.nets.loaded import fold_batchnorm
@@ -137,6 +138,12 @@ def test_local_response_normalisation_by_hand() -> None:
     x = torch.arange(1.0, 97.0).reshape(1, 96, 1, 1)
     total = 1.0 + 4.0 + 9.0
     assert norm(x)[0, 0, 0, 0].item() == pytest.approx(1.0 / (2 + 5e-4 / 5 * total) ** 0.75, rel=1e-6)
+
+
+@pytest.mark.parametrize("channels", [3, 96])
+def test_local_response_normalisation_is_torchs(channels: int) -> None:
+    x = 30 * torch.rand(2, channels, 5, 6, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(LocalResponseNorm()(x), nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0)(x))
 
 
 def test_original_alexnet_is_grouped_and_gives_a_256_6_6_map() -> None:

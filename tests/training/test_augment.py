@@ -6,7 +6,17 @@ import torch
 from skimage.color.colorconv import hed_from_rgb, rgb_from_hed
 from torch.nn import functional as F
 
-from napari_wbc.training.augment import HED_FROM_RGB, IMAGENET, RGB_FROM_HED, blur_and_noise, random_affine, stain_and_colour
+from napari_wbc.nets.stain import align_stain
+from napari_wbc.training.augment import (
+    HED_FROM_RGB,
+    IMAGENET,
+    RGB_FROM_HED,
+    Normalisation,
+    blur_and_noise,
+    compress,
+    random_affine,
+    stain_and_colour,
+)
 
 
 def test_the_stain_matrices_are_ruifroks() -> None:
@@ -54,3 +64,25 @@ def test_blur_and_noise_keep_range_and_mean() -> None:
 def test_normalisation_by_hand() -> None:
     pixel = torch.tensor([0.485, 0.456 + 0.224, 0.406 - 0.225])[None, :, None, None]
     torch.testing.assert_close(IMAGENET(pixel).flatten(), torch.tensor([0.0, 1.0, -1.0]))
+
+
+def test_alignment_comes_before_the_normalisation() -> None:
+    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+    aligned = Normalisation(IMAGENET.mean, IMAGENET.std, stain_aligned=True)
+    torch.testing.assert_close(aligned(images), IMAGENET(align_stain(images)))
+
+
+def test_compression_takes_detail_and_keeps_size_and_mean() -> None:
+    pattern = (torch.arange(64) % 2).float().expand(4, 3, 64, 64).contiguous()
+    all_of_them = compress(pattern, torch.Generator().manual_seed(0), share=1.0)
+    assert all_of_them.shape == pattern.shape
+    assert (all_of_them.mean(dim=(1, 2, 3)) - 0.5).abs().max() < 0.05
+    assert torch.equal(compress(pattern, torch.Generator(), share=0.0), pattern)
+    smooth = torch.linspace(0.2, 0.8, 128).expand(2, 3, 128, 128).contiguous()
+    torch.testing.assert_close(compress(smooth, torch.Generator().manual_seed(1), share=1.0), smooth, atol=0.05, rtol=0)
+
+
+def test_a_wider_blur_leaves_less_detail() -> None:
+    pattern = ((torch.arange(64) // 4) % 2).float().expand(40, 3, 64, 64).contiguous()
+    little, much = (blur_and_noise(pattern, torch.Generator().manual_seed(3), px).std(dim=(1, 2, 3)) for px in (1.0, 6.0))
+    assert much.min() < 0.2 < little.min()

@@ -11,18 +11,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from napari_wbc.cli import app
 from napari_wbc.errors import CheckpointError, UsageError
 from napari_wbc.nets import load_models
 from napari_wbc.nets.alexnet import AlexNet
-from napari_wbc.nets.checkpoint import read_card
+from napari_wbc.nets.checkpoint import KEY, read_card
 from napari_wbc.nets.deeplab import DeepLabV3Plus
 from napari_wbc.training.begin import begin, load_matching
 from napari_wbc.training.classifier_job import ClassifierJob, fit_temperature
+from napari_wbc.training.folders import open_sources
 from napari_wbc.training.recipes import RECIPES, make_recipe
+from napari_wbc.training.segmenter_job import SegmenterJob
+from napari_wbc.training.split import split
 from napari_wbc.training.state import Epoch
 from napari_wbc.training.train import Outcome, Request, train
 from tests.training.drawn import corrected, tiny_classifier, tiny_segmenter
@@ -68,6 +71,7 @@ def test_the_command_line_fine_tunes_a_segmenter(results: Path, tmp_path: Path) 
     same = ("architecture", "outputs", "mean", "std", "um_per_px", "cell_diameter_um", "licences", "crop_margin", "temperature")
     assert {name: getattr(card, name) for name in same} == {name: getattr(before, name) for name in same}
     assert card.name == "new"
+    assert card.domain is None, "what the old model knows is not known, so the new one's ranges would be too narrow"
     assert card.data == ("old data", "results: 4 images (4 with cells)")
     assert "old recipe; then default, 2 of at most 2 epochs" in card.recipe
     assert '"window_px":64' in card.recipe
@@ -128,7 +132,9 @@ def test_a_classifier_is_judged_as_it_is_used(results: Path, tmp_path: Path) -> 
 def test_a_stopped_training_resumes_to_the_same_model(results: Path, tmp_path: Path) -> None:
     old = tiny_classifier(tmp_path / "old.safetensors")
     recipe = make_recipe("classifier", "default", TINY)
-    whole = Request("classifier", (results,), tmp_path / "whole" / "m.safetensors", recipe, str(old))
+    whole = Request(
+        what="classifier", data=(results,), model=tmp_path / "whole" / "m.safetensors", recipe=recipe, from_model=str(old)
+    )
     part = dataclasses.replace(whole, model=tmp_path / "part" / "m.safetensors")
     expected = finish(whole)
     steps = train(part)
@@ -175,13 +181,31 @@ def test_the_papers_recipe_trains_both_networks_from_start_weights_to_models_tha
 
 def test_the_default_recipe_trains_from_start_weights(results: Path, tmp_path: Path) -> None:
     recipe = make_recipe("segmenter", "default", TINY_SEGMENTER | {"um_per_px": "0.8"})
-    outcome = finish(Request("segmenter", (results,), tmp_path / "s.safetensors", recipe, start="none"))
+    outcome = finish(Request(what="segmenter", data=(results,), model=tmp_path / "s.safetensors", recipe=recipe, start="none"))
     assert outcome.comparison is None
     assert outcome.card.outputs == ("wbc", "core")
     assert outcome.card.um_per_px == 0.8
+    assert outcome.card.domain is not None
+    (known,) = outcome.card.domain.values()
+    low, high = known["cell_diameter_um"]
+    assert low < outcome.card.cell_diameter_um < high
     recipe = make_recipe("classifier", "default", TINY | {"width": "8"})
-    outcome = finish(Request("classifier", (results,), tmp_path / "c.safetensors", recipe, start="none"))
+    outcome = finish(Request(what="classifier", data=(results,), model=tmp_path / "c.safetensors", recipe=recipe, start="none"))
     assert len(outcome.card.outputs) == 5, "there are no cells to teach `other`"
+
+
+def test_fine_tuning_adds_to_what_the_old_model_knows(results: Path, tmp_path: Path) -> None:
+    old = tiny_segmenter(tmp_path / "old.safetensors")
+    card = read_card(old).model_copy(update={"domain": {"lab": {"background": (200.0, 250.0)}}})
+    save_file(load_file(old), old, metadata={KEY: card.model_dump_json()})
+    recipe = make_recipe("segmenter", "default", {})
+    job = SegmenterJob(recipe, begin("segmenter", recipe, str(old), None))
+    items = job.items(open_sources([results]))
+    network, card = job.network(items)
+    known = job.calibrate(network, card, split(items, 0.5, 0)).domain
+    assert known is not None
+    assert known["lab"] == {"background": (200.0, 250.0)}
+    assert len(known) == 2
 
 
 @pytest.mark.parametrize("prefix", ["", "features."])

@@ -69,11 +69,14 @@ def run_text(summary: RunSummary) -> str:
 
 def folder_text(summary: Summary, out: Path) -> str:
     """Cells by type, images that failed, where the results are."""
-    n_failed = len(summary.failed)
+    n_failed, n_strange = len(summary.failed), len(summary.strange)
+    n_done = len(summary.images) - n_failed
+    warning = f"Warning: {n_strange} of {n_done} images are unlike those the models know: see domain_reason in images.csv."
     lines = [
         _differential(summary),
-        f"{len(summary.images) - n_failed} images done, {n_failed} failed, {summary.n_cells} cells.",
+        f"{n_done} images done, {n_failed} failed, {summary.n_cells} cells.",
         *_first([f"{image.image}: {image.error}" for image in summary.failed]),
+        *([warning] if n_strange else []),
         f"Results: {out.absolute()}",
         f"Report:  {out.absolute() / 'report.html'}",
         RESEARCH_USE,
@@ -100,6 +103,7 @@ def model_text(model: BundledModel) -> str:
         ("size", f"{model.size / 1e6:.1f} MB"),
         ("SHA-256", model.sha256),
         ("pixel size", f"{card.um_per_px} µm" if card.um_per_px else ""),
+        ("knows", ", ".join(card.domain or {})),
         *(("data", text) for text in card.data),
         ("split", card.split),
         ("recipe", card.recipe),

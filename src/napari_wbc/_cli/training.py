@@ -1,9 +1,9 @@
-"""What the command line shows of a training: progress, and how it ended."""
+"""What the command line shows of a training or cross-validation: progress, and how it ended."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich import progress as bars
 from rich.console import Console
@@ -11,9 +11,13 @@ from rich.console import Console
 from ..errors import UsageError
 
 if TYPE_CHECKING:
+    from ..training.crossval import Progress
     from ..training.loop import Batch
     from ..training.state import Epoch
     from ..training.train import Outcome
+
+
+T = TypeVar("T")
 
 
 def read_changes(texts: Sequence[str]) -> dict[str, str]:
@@ -30,8 +34,10 @@ def read_changes(texts: Sequence[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-def follow(steps: Generator[Batch | Epoch, None, Outcome], epochs: int) -> Outcome:
-    """Train to the end, with a bar for the epoch and a line for each that is finished, on stderr."""
+def follow(steps: Generator[Batch | Epoch, None, T] | Generator[Progress, None, T], epochs: int) -> T:
+    """Train to the end, with a bar for the epoch and a line for each epoch and fold that is finished, on stderr."""
+    from ..training.crossval import Progress
+    from ..training.out_of_fold import FoldResult
     from ..training.state import Epoch
 
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
@@ -43,14 +49,17 @@ def follow(steps: Generator[Batch | Epoch, None, Outcome], epochs: int) -> Outco
             try:
                 step = next(steps)
             except StopIteration as end:
-                outcome: Outcome = end.value
+                outcome: T = end.value
                 return outcome
-            if isinstance(step, Epoch):
-                console.print(epoch_text(step, epochs), soft_wrap=True)
-                bar.update(task, description="writing", total=None)
+            fold, what = (f"fold {step.fold}/{step.folds}, ", step.step) if isinstance(step, Progress) else ("", step)
+            if isinstance(what, FoldResult):
+                console.print(f"{fold}done: best epoch {what.best_epoch} of {what.epochs}", soft_wrap=True)
+            elif isinstance(what, Epoch):
+                console.print(fold + epoch_text(what, epochs), soft_wrap=True)
+                bar.update(task, description=f"{fold}writing", total=None, state="")
             else:
-                where, how_far = f"epoch {step.epoch + 1}/{epochs}", f"{step.done}/{step.total}, loss {step.loss:.3f}"
-                bar.update(task, description=where, total=step.total, completed=step.done, state=how_far)
+                where, how_far = f"{fold}epoch {what.epoch + 1}/{epochs}", f"{what.done}/{what.total}, loss {what.loss:.3f}"
+                bar.update(task, description=where, total=what.total, completed=what.done, state=how_far)
 
 
 def epoch_text(epoch: Epoch, epochs: int) -> str:

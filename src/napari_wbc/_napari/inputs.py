@@ -88,4 +88,5 @@ def read_labels(layer: Labels) -> Segmentation:
     before = made.segmentation
     changed = before.labels != labels
     edited = {*before.labels[changed].tolist(), *labels[changed].tolist()}
-    return Segmentation(labels, {i: score for i, score in before.scores.items() if i not in edited}, before.scale)
+    scores = {i: score for i, score in before.scores.items() if i not in edited}
+    return Segmentation(labels, scores, before.scale, before.domain)

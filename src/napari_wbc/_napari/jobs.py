@@ -145,7 +145,8 @@ def train(what: What, data: tuple[Path, ...], model: Path, device: str) -> Steps
     from ..training.train import train as learn
 
     resume = model.with_suffix(TRAINING).exists()
-    request = Request(what, data, model, make_recipe(what, "default", {}), resume=resume, device=device)
+    recipe = make_recipe(what, "default", {})
+    request = Request(what=what, data=data, model=model, recipe=recipe, resume=resume, device=device)
     steps = learn(request)
     try:
         while True:

@@ -102,7 +102,7 @@ def boxes_layer(labels: Labels, segmentation: Segmentation) -> Shapes:
 def outlines(analysis: Analysis) -> Segmentation:
     """The outlines of an analysis alone."""
     scores = {cell.cell_id: cell.segmentation_score for cell in analysis.cells if cell.segmentation_score is not None}
-    return Segmentation(analysis.labels, scores, analysis.scale)
+    return Segmentation(analysis.labels, scores, analysis.scale, analysis.domain)
 
 
 def read_analysis(layer: Labels) -> Analysis:
@@ -118,7 +118,9 @@ def read_analysis(layer: Labels) -> Analysis:
     labels.flags.writeable = False
     if made is None or ("area_px" not in layer.features and labels.any()):
         raise UsageError(f"The cells of layer '{layer.name}' are not measured yet. Run Classify cells on it first.")
-    return Analysis(labels, read_cells(layer.features, np.unique(labels).tolist()), made.segmentation.scale, made.domain)
+    return Analysis(
+        labels, read_cells(layer.features, np.unique(labels).tolist()), made.segmentation.scale, made.segmentation.domain
+    )
 
 
 def read_measured(layer: Labels) -> Analysis:
@@ -133,7 +135,7 @@ def read_measured(layer: Labels) -> Analysis:
     if made is None or made.measured is None:
         raise UsageError(f"The cells of layer '{layer.name}' are not measured yet. Run Classify cells on it first.")
     cells = read_cells(layer.features, np.unique(made.measured).tolist())
-    return Analysis(made.measured, cells, made.segmentation.scale, made.domain)
+    return Analysis(made.measured, cells, made.segmentation.scale, made.segmentation.domain)
 
 
 def rectangles(found: list[Box]) -> npt.NDArray[np.float64]:

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 from napari.layers import Layer
 
-from ..cells import Domain, Segmentation
 from ..cells import Labels as LabelImage
+from ..cells import Segmentation
 from ..config import Settings
 from ..pipeline import Models
 from ..results.record import InputFile, Record
@@ -55,8 +55,6 @@ class Origin:
         It is a person's, or another program's: never replaced.
     layer_id
         The id of the layer itself, if it is not its `unique_id`: layers of a reader are linked before they have one.
-    domain
-        Whether the image is like those that the models were trained on.
     made_by
         The models and settings that made the cells.
     record
@@ -70,7 +68,6 @@ class Origin:
     features: pd.DataFrame
     keep: bool = False
     layer_id: str | None = None
-    domain: Domain | None = None
     made_by: MadeBy | None = None
     record: Record | None = None
     measured: LabelImage | None = None

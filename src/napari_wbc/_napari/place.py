@@ -22,7 +22,7 @@ def show_analysis(layers: LayerList, image: Image, analysis: Analysis, made_by: 
     """An analysis as Labels and boxes, in the place of those of the last run on this image."""
     segmentation = outlines(analysis)
     labels = _show_labels(layers, image, labels_layer(image, segmentation, analysis.cells))
-    note(labels, domain=analysis.domain, made_by=made_by)
+    note(labels, made_by=made_by)
     show_boxes(layers, labels, segmentation)
     return labels
 

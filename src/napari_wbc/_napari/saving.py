@@ -164,7 +164,7 @@ def reviewed_layers(folder: Path, image: str | None = None) -> list[Layer]:
     set_place(pixels, Place(folder, image, record.hashes.input))
     labels = labels_layer(pixels, outlines(analysis), analysis.cells)
     made = MadeBy(run.segmenter, run.classifier, _settings(run.settings), run.device)
-    note(labels, layer_id=uuid4().hex, domain=analysis.domain, made_by=made, record=record)
+    note(labels, layer_id=uuid4().hex, made_by=made, record=record)
     boxes = boxes_layer(labels, outlines(analysis))
     set_look(labels)
     return [pixels, labels, boxes]

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ..config import CELL_TYPES
+from ..config import CELL_TYPES, UNIDENTIFIED
 from ..errors import ResultsError, UsageError
 from ..metrics.cell_types import OneAgainstRest, accuracy, calibration_error, one_against_rest
 from ..metrics.objects import average_precision
 from ..metrics.pixels import dice, iou, mean_accuracy, mean_iou
-from ..metrics.ratios import Confusion, mean_of_defined
+from ..metrics.ratios import Confusion, defined, mean_of_defined
 from ..proportion import Proportion
 from ..results import images_in, read_analysis, read_record
-from .compare import N_TYPES, Compared, Pair, compare
-from .figures import Evaluation, NamingFigures, ObjectFigures, PixelFigures, TypeFigures
+from .compare import N_TYPES, OUTLINE_IOU, Compared, Outlined, Pair, compare
+from .figures import Evaluation, NamingFigures, ObjectFigures, OutlineFigures, PixelFigures, TypeFigures
 
 logger = logging.getLogger(__name__)
 
@@ -70,72 +69,97 @@ def evaluate(pairs: Iterable[Pair]) -> Evaluation:
         If the two label images of a pair differ in size.
     """
     images = [compare(pair) for pair in pairs]
-    types = sum((image.types for image in images), np.zeros((N_TYPES + 1, N_TYPES + 2), dtype=np.int64))
+    types = _sum([image.types for image in images], (N_TYPES + 1, N_TYPES + 2))
+    calibration = [answer for image in images for answer in image.calibration]
     return Evaluation(
         images=len(images),
         images_without_result=sum(not image.has_result for image in images),
-        true_cells=sum(image.n_true for image in images),
+        true_cells=sum(len(image.outlines) for image in images),
         found_cells=sum(len(image.scores) for image in images),
-        pixels=_pixel_figures(images),
-        objects=_object_figures(images),
-        naming=_naming_figures(types, images) if types[:N_TYPES].any() else None,
+        pixels=pixel_figures(images),
+        objects=object_figures(images),
+        naming=naming_figures(types, calibration) if types[:N_TYPES].any() else None,
     )
 
 
-def _pixel_figures(images: list[Compared]) -> PixelFigures:
-    pooled = sum((image.pixels for image in images), np.zeros((2, 2), dtype=np.int64))
+def pixel_figures(images: Sequence[Compared]) -> PixelFigures:
+    """How well the pixels of these images agree."""
+    pooled = _sum([image.pixels for image in images], (2, 2))
     (background, false), (missed, right) = pooled.tolist()
+    apart = [np.array(image.pixels, dtype=np.int64) for image in images]
     thetas = [image.theta_px for image in images]
     return PixelFigures(
         confusion=((background, false), (missed, right)),
-        mean_accuracy=_defined(mean_accuracy(pooled)),
-        mean_iou=_defined(mean_iou(pooled)),
-        iou_background=_defined(iou(pooled)[0]),
-        iou_wbc=_defined(iou(pooled)[1]),
-        dice_wbc=_defined(dice(pooled)[1]),
-        iou_wbc_image_mean=_defined(mean_of_defined([iou(image.pixels)[1] for image in images])),
-        dice_wbc_image_mean=_defined(mean_of_defined([dice(image.pixels)[1] for image in images])),
-        bf_wbc_image_mean=_defined(mean_of_defined([image.boundary.bf for image in images])),
+        mean_accuracy=defined(mean_accuracy(pooled)),
+        mean_iou=defined(mean_iou(pooled)),
+        iou_background=defined(iou(pooled)[0]),
+        iou_wbc=defined(iou(pooled)[1]),
+        dice_wbc=defined(dice(pooled)[1]),
+        iou_wbc_image_mean=defined(mean_of_defined([iou(pixels)[1] for pixels in apart])),
+        dice_wbc_image_mean=defined(mean_of_defined([dice(pixels)[1] for pixels in apart])),
+        bf_wbc_image_mean=defined(mean_of_defined([image.bf for image in images if image.bf is not None])),
         bf_theta_px_min=min(thetas, default=None),
         bf_theta_px_max=max(thetas, default=None),
     )
 
 
-def _object_figures(images: list[Compared]) -> ObjectFigures:
-    n_true = sum(image.n_true for image in images)
-    scores = np.concatenate([np.zeros(0), *(image.scores for image in images)])
-    right_70 = np.concatenate([np.zeros(0, dtype=bool), *(image.right_70 for image in images)])
-    hits_70, hits_50 = int(right_70.sum()), sum(int(image.right_50.sum()) for image in images)
-    outlines = [value for image in images for value in image.outline_ious]
+def object_figures(images: Sequence[Compared]) -> ObjectFigures:
+    """How well the cells of these images are found, and outlined."""
+    true = [cell for image in images for cell in image.outlines]
+    scores = [score for image in images for score in image.scores]
+    right_70 = [right for image in images for right in image.right_70]
+    hits_70, hits_50 = sum(right_70), sum(sum(image.right_50) for image in images)
+    outlines = [cell.iou for cell in true if cell.iou >= OUTLINE_IOU]
     return ObjectFigures(
-        average_precision=_defined(average_precision(scores, right_70, n_true)),
-        recall_70=Proportion(k=hits_70, n=n_true),
+        average_precision=defined(average_precision(scores, right_70, len(true))),
+        recall_70=Proportion(k=hits_70, n=len(true)),
         precision_70=Proportion(k=hits_70, n=len(scores)),
-        recall_50=Proportion(k=hits_50, n=n_true),
+        recall_50=Proportion(k=hits_50, n=len(true)),
         precision_50=Proportion(k=hits_50, n=len(scores)),
-        outlined=Proportion(k=len(outlines), n=n_true),
-        outline_iou_mean=_defined(mean_of_defined(outlines)),
+        outlined=Proportion(k=len(outlines), n=len(true)),
+        outline_iou_mean=defined(mean_of_defined(outlines)),
+        outline_by_type=tuple(_outline_figures(true)),
     )
 
 
-def _naming_figures(types: Confusion, images: list[Compared]) -> NamingFigures:
+def _outline_figures(true: Sequence[Outlined]) -> Iterator[OutlineFigures]:
+    """For each type that occurs, the five in their order before others."""
+    names = {cell.cell_type for cell in true if cell.cell_type not in (None, UNIDENTIFIED)}
+    for name in (*CELL_TYPES, *sorted(map(str, names - set(CELL_TYPES)))):
+        if ious := [cell.iou for cell in true if cell.cell_type == name]:
+            yield OutlineFigures(cell_type=name, n=len(ious), iou_mean=mean_of_defined(ious))
+
+
+def naming_figures(types: Confusion, calibration: Sequence[tuple[float, bool]]) -> NamingFigures:
+    """How well cells are named.
+
+    Parameters
+    ----------
+    types
+        (6, 7) counts; see `NamingFigures`.
+    calibration
+        Top probability, and whether it is that of the true type, of cells of the five types.
+    """
     among_found = types[:N_TYPES, : N_TYPES + 1]
     named, end_to_end = one_against_rest(among_found, N_TYPES), one_against_rest(types, N_TYPES)
     k, n = accuracy(among_found)
-    calibration = [pair for image in images for pair in image.calibration]
+    true_negative, false_positive = int(named.true_negative.sum()), int(named.false_positive.sum())
     return NamingFigures(
         confusion=tuple(tuple(row) for row in types.tolist()),
         types=tuple(_type_figures(named, i, name) for i, name in enumerate(CELL_TYPES)),
         accuracy=Proportion(k=k, n=n),
-        macro_precision=_defined(named.macro(named.precision)),
-        macro_recall=_defined(named.macro(named.recall)),
-        macro_specificity=_defined(named.macro(named.specificity)),
-        macro_f1=_defined(named.macro(named.f1)),
-        calibration_error=_defined(calibration_error([p for p, _ in calibration], [right for _, right in calibration])),
+        micro_precision=Proportion(k=k, n=k + false_positive),
+        micro_specificity=Proportion(k=true_negative, n=true_negative + false_positive),
+        micro_f1=defined(named.micro_f1),
+        macro_precision=defined(named.macro(named.precision)),
+        macro_recall=defined(named.macro(named.recall)),
+        macro_specificity=defined(named.macro(named.specificity)),
+        macro_f1=defined(named.macro(named.f1)),
+        calibration_error=defined(calibration_error([p for p, _ in calibration], [right for _, right in calibration])),
         found_and_named_recall=Proportion(k=k, n=int(types[:N_TYPES].sum())),
         found_and_named_precision=Proportion(k=k, n=int(types[:, :N_TYPES].sum())),
-        found_and_named_f1=_defined(end_to_end.micro_f1),
-        found_and_named_macro_f1=_defined(end_to_end.macro(end_to_end.f1)),
+        found_and_named_f1=defined(end_to_end.micro_f1),
+        found_and_named_macro_f1=defined(end_to_end.macro(end_to_end.f1)),
     )
 
 
@@ -147,9 +171,10 @@ def _type_figures(scores: OneAgainstRest, i: int, name: str) -> TypeFigures:
         precision=Proportion(k=tp, n=tp + fp),
         recall=Proportion(k=tp, n=tp + fn),
         specificity=Proportion(k=tn, n=tn + fp),
-        f1=_defined(scores.f1[i]),
+        f1=defined(scores.f1[i]),
     )
 
 
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+def _sum(counts: Sequence[tuple[tuple[int, ...], ...]], shape: tuple[int, int]) -> Confusion:
+    """The sum of matrices of counts."""
+    return np.asarray(np.array(counts, dtype=np.int64).reshape(-1, *shape).sum(axis=0))

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
 
 from ..cells import Analysis, Cell, CellTable, Labels
 from ..config import ARTEFACT, CELL_TYPES
 from ..errors import ResultsError
 from ..metrics.cell_types import type_confusion
 from ..metrics.objects import match_boxes, match_outlines
-from ..metrics.pixels import BoundaryScore, boundary_score, pixel_confusion, tolerance_px
-from ..metrics.ratios import Confusion, Floats
+from ..metrics.pixels import boundary_score, pixel_confusion, tolerance_px
+from ..metrics.ratios import Confusion, defined
 
 AP_IOU, NAMING_IOU, OUTLINE_IOU = 0.7, 0.5, 0.5
 """Intersection over union from which a box, a named cell, or an outline counts as that of the true cell."""
@@ -44,21 +45,34 @@ class Pair:
     true: Analysis
 
 
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """What one image adds to the evaluation: N found cells, some of them true."""
+class Outlined(BaseModel):
+    """A true cell: the name that it truly has, if any, and the IoU of its outline with the found one; 0 where it was missed."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cell_type: str | None
+    iou: float
+
+
+class Compared(BaseModel):
+    """What one image adds to the evaluation, in plain values that a file can keep: N found cells, some of them true.
+
+    `pixels` is (2, 2) and `types` (6, 7), counts; `scores`, `right_70` and `right_50` are (N,).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image: str
     has_result: bool
-    pixels: Confusion
-    boundary: BoundaryScore
+    pixels: tuple[tuple[int, ...], ...]
+    bf: float | None
     theta_px: float
-    n_true: int
-    scores: Floats  # (N,)
-    right_70: npt.NDArray[np.bool_]  # (N,)
-    right_50: npt.NDArray[np.bool_]  # (N,)
-    outline_ious: list[float]
-    types: Confusion  # (6, 7)
-    calibration: list[tuple[float, bool]]
+    outlines: tuple[Outlined, ...]
+    scores: tuple[float, ...]
+    right_70: tuple[bool, ...]
+    right_50: tuple[bool, ...]
+    types: tuple[tuple[int, ...], ...]
+    calibration: tuple[tuple[float, bool], ...]
 
 
 def compare(pair: Pair) -> Compared:
@@ -82,18 +96,19 @@ def compare(pair: Pair) -> Compared:
     found_boxes, true_boxes = [c.box for c in found_cells], [c.box for c in true_cells]
     match_50 = match_boxes(found_boxes, scores, true_boxes, NAMING_IOU)
     theta_px = tolerance_px((shape[0], shape[1]))
+    ious = {m.true_id: m.iou for m in match_outlines(found_labels, true_labels)}
     return Compared(
+        image=pair.image,
         has_result=pair.found is not None,
-        pixels=pixel_confusion(true_labels > 0, found_labels > 0),
-        boundary=boundary_score(true_labels > 0, found_labels > 0, theta_px),
+        pixels=pixel_confusion(true_labels > 0, found_labels > 0).tolist(),
+        bf=defined(boundary_score(true_labels > 0, found_labels > 0, theta_px).bf),
         theta_px=theta_px,
-        n_true=len(true_cells),
-        scores=scores,
-        right_70=match_boxes(found_boxes, scores, true_boxes, AP_IOU) >= 0,
-        right_50=match_50 >= 0,
-        outline_ious=[m.iou for m in match_outlines(found_labels, true_labels) if m.iou >= OUTLINE_IOU],
-        types=_types(found_cells, true_cells, match_50),
-        calibration=_calibration(found_cells, true_cells, match_50),
+        outlines=tuple(Outlined(cell_type=cell.cell_type, iou=ious.get(cell.cell_id, 0.0)) for cell in true_cells),
+        scores=scores.tolist(),
+        right_70=(match_boxes(found_boxes, scores, true_boxes, AP_IOU) >= 0).tolist(),
+        right_50=(match_50 >= 0).tolist(),
+        types=_types(found_cells, true_cells, match_50).tolist(),
+        calibration=tuple(_calibration(found_cells, true_cells, match_50)),
     )
 
 

@@ -66,7 +66,7 @@ def render(run: RunFile, summary: Summary) -> str:
         n_unreviewed=sum(row.n_unreviewed for row in summary.pooled),
         slides=_slides(summary),
         scale_sources=sorted(Counter(image.scale_source or "" for image in done).items()),
-        strange=[image for image in done if image.domain_ok is False],
+        strange=[image for image in summary.strange if image.status == "done"],
     )
 
 

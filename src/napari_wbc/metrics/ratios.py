@@ -22,6 +22,11 @@ def divide(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any]) -> Floats
 
 def mean_of_defined(values: npt.ArrayLike) -> float:
     """Mean of the values that are not nan; nan if there is none."""
-    defined = np.asarray(values, dtype=np.float64)
-    defined = defined[~np.isnan(defined)]
-    return float(defined.mean()) if defined.size else math.nan
+    array = np.asarray(values, dtype=np.float64)
+    array = array[~np.isnan(array)]
+    return float(array.mean()) if array.size else math.nan
+
+
+def defined(value: float) -> float | None:
+    """The value, or None where it is nan: what a file keeps."""
+    return None if math.isnan(value) else float(value)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 CROP_SIZE_PX = 227
 
 
-class Float32LocalResponseNorm(nn.LocalResponseNorm):
-    """Local response normalisation that computes in float32 whatever its input: torch has it in no other precision on CPUs."""
+class LocalResponseNorm(nn.Module):
+    """Local response normalisation over five neighbouring channels, as `torch.nn.LocalResponseNorm(5, 5e-4, 0.75, 2)` has it.
+
+    The sum over neighbours is a 1×1 convolution with a band matrix, which is several times quicker on CPUs than torch's own
+    three-dimensional pooling, and works in bfloat16.
+    """
+
+    size, alpha, k = 5, 5e-4, 2.0
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) → (N, C, H, W) of the same precision."""
-        return super().forward(x.float()).to(x.dtype)
+        """(N, C, H, W) → (N, C, H, W): x ÷ (k + α ÷ size × Σ x²)^0.75."""
+        channel = torch.arange(x.shape[1], device=x.device)
+        band = ((channel[:, None] - channel).abs() <= self.size // 2).to(x.dtype)[:, :, None, None]  # (C, C, 1, 1)
+        root = F.conv2d(x * x, band).mul(self.alpha / self.size).add(self.k).rsqrt()
+        return x * (root * root.sqrt())
 
 
 def original_features() -> nn.Sequential:
     """The five convolutions of Caffe's and MATLAB's AlexNet, grouped, with local response normalisation."""
     return nn.Sequential(
-        nn.Conv2d(3, 96, 11, 4), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2), Float32LocalResponseNorm(5, 5e-4, 0.75, 2.0),
+        nn.Conv2d(3, 96, 11, 4), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2), LocalResponseNorm(),
         nn.Conv2d(96, 256, 5, padding=2, groups=2), nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, 2), Float32LocalResponseNorm(5, 5e-4, 0.75, 2.0),
+        nn.MaxPool2d(3, 2), LocalResponseNorm(),
         nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(inplace=True),
         nn.Conv2d(384, 384, 3, padding=1, groups=2), nn.ReLU(inplace=True),
         nn.Conv2d(384, 256, 3, padding=1, groups=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2),

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..domain import Sources
 from ..errors import CheckpointError
 from .alexnet import AlexNet
 from .deeplab import DeepLabV3Plus
@@ -54,9 +55,11 @@ class Card(_Frozen):
     """What a model file says of itself.
 
     `outputs` names the channels: `wbc`, `core` for a segmenter; the five cell types, and perhaps `other`, for a classifier.
-    Inputs in 0..1 are normalised by `mean` and `std`. A segmenter states its analysis scale (`um_per_px`) and the median
-    diameter of its training cells; a classifier the margin of its crops, the temperature that calibrates its probabilities,
-    and the threshold of `none_of_five_score`.
+    Inputs in 0..1 are normalised by `mean` and `std`. A segmenter states its analysis scale (`um_per_px`), the median
+    diameter of its training cells, and perhaps what its training images are like (`domain`, by their source); a classifier
+    the margin of its crops, whether their stain is aligned (`stain.align_stain`), the temperature that calibrates its
+    probabilities, and from when on a cell is `unidentified`: the threshold of `none_of_five_score`, and the least probability
+    of the most probable type.
     """
 
     format: Literal[1] = 1
@@ -68,10 +71,13 @@ class Card(_Frozen):
     std: tuple[float, float, float]
     um_per_px: float | None = Field(None, gt=0)
     cell_diameter_um: float | None = Field(None, gt=0)
+    domain: Sources | None = None
     crop_size_px: int = Field(227, ge=1)
     crop_margin: float | None = 0.15
+    stain_aligned: bool = False
     temperature: float = Field(1.0, gt=0)
     none_of_five_threshold: float = 1.0
+    least_probability: float = Field(0.0, ge=0, le=1)
     data: tuple[str, ...] = ()
     split: str = ""
     recipe: str = ""

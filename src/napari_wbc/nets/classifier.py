@@ -30,6 +30,7 @@ class TorchClassifier(LoadedNetwork):
         self.crop_size_px: int = card.crop_size_px
         self.crop_margin: float | None = card.crop_margin
         self.none_of_five_threshold: float = card.none_of_five_threshold
+        self.least_probability: float = card.least_probability
 
     def __call__(self, crops: Sequence[RgbImage]) -> tuple[Probabilities, Probabilities]:
         """Crops (S, S, 3) uint8 → (N, 5) probabilities that add to 1, and (N,) score of "none of the five", 0..1.

@@ -17,6 +17,7 @@ from ..cells import RgbImage
 from ..errors import ModelMemoryError
 from .checkpoint import Checkpoint, read_checkpoint
 from .device import resolve_device
+from .stain import align_stain
 
 
 class LoadedNetwork:
@@ -54,8 +55,10 @@ class LoadedNetwork:
 
     def _logits(self, images: Sequence[RgbImage]) -> Tensor:
         """Output of the network for images (H, W, 3) uint8 of one shape, on the CPU."""
-        batch = torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2)
-        logits: Tensor = self._network(batch.float().mul_(self._factor).sub_(self._offset).to(self._dtype))
+        batch = torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2).float()
+        if self.card.stain_aligned:
+            batch = align_stain(batch.div_(255)).mul_(255)
+        logits: Tensor = self._network(batch.mul_(self._factor).sub_(self._offset).to(self._dtype))
         return logits.float().cpu()
 
     @contextmanager

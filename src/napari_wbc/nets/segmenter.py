@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ..cells import Probabilities, RgbImage
+from ..domain import Sources
 from ..errors import CheckpointError
 from .loaded import LoadedNetwork
 
@@ -25,6 +26,7 @@ class TorchSegmenter(LoadedNetwork):
             raise CheckpointError(f"The card of {path} must state um_per_px, cell_diameter_um and outputs that begin with wbc.")
         self.um_per_px: float = card.um_per_px
         self.cell_diameter_um: float = card.cell_diameter_um
+        self.domain: Sources | None = card.domain
 
     def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
         """Images (H, W, 3) uint8 at the analysis scale → (K, H, W) float32 probabilities each.

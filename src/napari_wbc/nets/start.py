@@ -23,7 +23,8 @@ def read_npz(path: Path) -> dict[str, Tensor]:
         with np.load(path) as arrays:
             names = [name for name in arrays.files if not name.endswith(".bits")]
             bits = {name: float(arrays[f"{name}.bits"]) if f"{name}.bits" in arrays.files else 0.0 for name in names}
-            return {name: torch.from_numpy(arrays[name].astype(np.float32) * 2.0 ** -bits[name]) for name in names}
+            values = {name: np.asarray(arrays[name].astype(np.float32) * 2.0 ** -bits[name]) for name in names}
+            return {name: torch.from_numpy(value) for name, value in values.items()}
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"Cannot read start weights from {path}: {error}. Expected an .npz file of named arrays."

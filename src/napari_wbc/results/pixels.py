@@ -1,4 +1,4 @@
-"""Find the image of a record again: its file may have moved, but must be the same byte for byte."""
+"""The pixels of an image of the results: they stay where they are, and are known by their SHA-256."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..cells import Field
+from ..cells import Field, RgbImage
 from ..errors import ResultsError
 from ..images import decode, read_bytes
 from .record import Record
 
 
-def find_field(out: Path, record: Record, roots: Sequence[Path]) -> tuple[Path, Field]:
-    """The first file of the image's name below the roots that is the one analysed, and what it shows.
+def read_pixels(out: Path, record: Record, roots: Sequence[Path]) -> RgbImage:
+    """The image of a record, (H, W, 3) uint8: the first file of its name that is byte for byte the one analysed.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def find_field(out: Path, record: Record, roots: Sequence[Path]) -> tuple[Path, 
     record
         Of the image.
     roots
-        Folders to look in, in order.
+        Folders in which it may be.
 
     Raises
     ------
@@ -31,6 +31,11 @@ def find_field(out: Path, record: Record, roots: Sequence[Path]) -> tuple[Path, 
     ImageError
         If it cannot be read.
     """
+    return find_field(out, record, roots)[1].pixels
+
+
+def find_field(out: Path, record: Record, roots: Sequence[Path]) -> tuple[Path, Field]:
+    """The file of a record, and what it shows, with its pixel size; parameters and errors as of `read_pixels`."""
     paths = [root / record.image for root in roots]
     there = [path for path in paths if path.is_file()]
     for path in there:

@@ -38,6 +38,11 @@ class Summary:
         return tuple(image for image in self.images if image.status == "failed")
 
     @property
+    def strange(self) -> tuple[ImageRow, ...]:
+        """The images unlike those that the models were trained on."""
+        return tuple(image for image in self.images if image.domain_ok is False)
+
+    @property
     def pooled(self) -> tuple[TypeCount, ...]:
         """The rows of the differential in which all slides are pooled."""
         return tuple(row for row in self.differential if row.slide == POOLED)

@@ -13,8 +13,10 @@ from torch.nn import functional as F
 
 from ..cells import Box, RgbImage
 from ..crop import crop
-from .augment import Normalisation, blur_and_noise, random_affine, stain_and_colour
+from ..nets.alexnet import AlexNet
+from .augment import Normalisation, blur_and_noise, compress, random_affine, stain_and_colour
 from .loop import SEED_STEP, Batches
+from .mix_styles import mix_styles_in_training
 from .segmentation import device_of, forward
 
 
@@ -48,6 +50,10 @@ class ClassifierTask:
         Number of outputs of the network.
     crop_px, margin
         Side of the crops, and the margin at which they are cut in use; training varies round it.
+    strength
+        Of the changes of stain and colour.
+    mixed
+        Share of the crops whose style is mixed with another's; see `mix_styles`.
     batches_per_epoch
         None: as many as there are whole batches of cells, at least one.
     bfloat16
@@ -59,12 +65,14 @@ class ClassifierTask:
     def __init__(
         self, model: nn.Module, cells: Sequence[NamedCell], validation: Sequence[NamedCell], outputs: int,
         normalisation: Normalisation, crop_px: int = 227, margin: float | None = 0.15, batch: int = 32, strength: float = 1.0,
-        batches_per_epoch: int | None = None, seed: int = 0, bfloat16: bool = True,
+        mixed: float = 0.0, batches_per_epoch: int | None = None, seed: int = 0, bfloat16: bool = True,
     ) -> None:  # fmt: skip
         self.model, self.cells, self.validation, self.outputs = model, cells, validation, outputs
         self.normalisation, self.crop_px, self.margin = normalisation, crop_px, margin
         self.batch, self.strength, self.seed, self.bfloat16 = batch, strength, seed, bfloat16
         self.batches_per_epoch = batches_per_epoch or max(1, len(cells) // batch)
+        if mixed and isinstance(model, AlexNet):
+            mix_styles_in_training(model.features, mixed)
         counts = np.bincount([c.target for c in cells], minlength=outputs)
         chances = np.array([1 / math.sqrt(counts[c.target]) for c in cells])
         self.chances = chances / chances.sum()
@@ -112,7 +120,7 @@ class ClassifierTask:
                 crops = np.stack([crop(c.image, c.box, self.crop_px, self.margin) for c in part])
                 images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
                 if strength:
-                    images = blur_and_noise(stain_and_colour(images, strength, generator), generator)
+                    images = other_camera(stain_and_colour(images, strength, generator), generator)
                 found.append(model(self.normalisation(images).to(device_of(model))).cpu().numpy())
         return np.concatenate(found)
 
@@ -127,6 +135,15 @@ class ClassifierTask:
     def is_last(self, name: str) -> bool:
         """See `loop.Task`."""
         return name.startswith("classifier.6.")
+
+
+def other_camera(crops: Tensor, generator: torch.Generator) -> Tensor:
+    """Crops (N, 3, S, S) in 0..1 as another camera has them: compressed, out of focus or sharpened, noisy."""
+    return blur_and_noise(compress(crops, generator), generator, BLUR_PX)
+
+
+BLUR_PX = 4.0
+"""Widest blur of a crop: a cell of 60 px, enlarged to a crop, looks so."""
 
 
 class _Epoch:
@@ -145,5 +162,5 @@ class _Epoch:
         for _ in range(len(self)):
             chosen = [task.cells[i] for i in rng.choice(len(task.cells), task.batch, p=task.chances)]
             images = torch.stack([task.window(cell, generator) for cell in chosen])
-            images = blur_and_noise(stain_and_colour(images, task.strength, generator), generator)
+            images = other_camera(stain_and_colour(images, task.strength, generator), generator)
             yield task.normalisation(images), torch.tensor([cell.target for cell in chosen])

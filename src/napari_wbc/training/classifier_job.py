@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..config import CELL_TYPES
+from ..cells import Probabilities
+from ..config import CELL_TYPES, UNIDENTIFIED
 from ..crop import crop
 from ..errors import UsageError
 from ..nets.alexnet import AlexNet
 from ..nets.checkpoint import Alex, Card
 from ..nets.classifier import OTHER, TorchClassifier
+from ..pipeline import unidentified
 from ..proportion import Proportion
 from .begin import Start, load_matching
 from .classification import ClassifierTask, NamedCell
 from .folders import Item, Source, classifier_items
 from .jobs import Scores
+from .out_of_fold import Named
 from .paper import PaperClassifierTask
 from .promote import Comparison, compare_right
 from .recipes import ClassifierRecipe
@@ -53,7 +58,7 @@ class ClassifierJob:
     def network(self, items: Sequence[Item[NamedCell]]) -> tuple[nn.Module, Card]:
         """See `Job`. The output `other` is there if there are cells to teach it."""
         if self.start.checkpoint is not None:
-            return self.start.checkpoint.network.requires_grad_(True), self.start.checkpoint.card
+            return copy.deepcopy(self.start.checkpoint.network).requires_grad_(True), self.start.checkpoint.card
         outputs = (*CELL_TYPES, OTHER) if any(item.stratum == OTHER for item in items) else CELL_TYPES
         recipe, tensors = self.recipe, self.start.tensors or {}
         first = next((t for t in tensors.values() if t.ndim == 4), None)
@@ -66,7 +71,7 @@ class ClassifierJob:
             name="", task="classifier",
             architecture=Alex(form=form, width=recipe.width, feature_scale=network.feature_scale),
             outputs=outputs, mean=self.start.normalisation.mean, std=self.start.normalisation.std,
-            crop_size_px=recipe.crop_px, crop_margin=recipe.margin,
+            crop_size_px=recipe.crop_px, crop_margin=recipe.margin, stain_aligned=recipe.stain_aligned,
         )  # fmt: skip
         return network, card
 
@@ -85,7 +90,7 @@ class ClassifierJob:
         return kind(
             network, train, held, len(CELL_TYPES) + 1, self.start.normalisation,
             card.crop_size_px if card else recipe.crop_px, card.crop_margin if card else recipe.margin,
-            recipe.batch, recipe.strength, recipe.batches_per_epoch, seed, recipe.bfloat16,
+            recipe.batch, recipe.strength, recipe.mixed, recipe.batches_per_epoch, seed, recipe.bfloat16,
         )  # fmt: skip
 
     def calibrate(self, network: nn.Module, card: Card, split: Split) -> Card:
@@ -105,11 +110,19 @@ class ClassifierJob:
 
     def judge(self, path: Path, items: Sequence[Item[NamedCell]], device: str) -> Scores:
         """1 for each cell that is named right; what is none of the five should be `unidentified`."""
-        classifier = TorchClassifier(path, device)
-        size, margin = classifier.crop_size_px, classifier.crop_margin
-        p, none = classifier([crop(item.what.image, item.what.box, size, margin) for item in items])
-        named = np.where(none >= classifier.none_of_five_threshold, len(CELL_TYPES), p.argmax(axis=1))
+        named, _ = _name(path, items, device)
         return np.asarray(named == [item.what.target for item in items], dtype=np.float64)
+
+    def examine(
+        self, path: Path, items: Sequence[Item[NamedCell]], sources: Sequence[Source], device: str
+    ) -> tuple[Named, ...]:
+        """See `Job`."""
+        named, p = _name(path, items, device)
+        names = (*CELL_TYPES, UNIDENTIFIED)
+        return tuple(
+            Named(image=item.image, true=item.stratum, named=names[place], p=tuple(round(float(value), 4) for value in row))
+            for item, place, row in zip(items, named, p, strict=True)
+        )
 
     def figures(self, scores: Scores, items: Sequence[Item[NamedCell]]) -> dict[str, str]:
         """See `Job`."""
@@ -124,6 +137,14 @@ class ClassifierJob:
     def compare(self, old: Scores, new: Scores) -> Comparison:
         """See `Job`."""
         return compare_right(old, new)
+
+
+def _name(path: Path, items: Sequence[Item[NamedCell]], device: str) -> tuple[npt.NDArray[np.intp], Probabilities]:
+    """The place of each cell's name in the five, 5 for `unidentified`, (N,), and the probabilities of the five, (N, 5)."""
+    classifier = TorchClassifier(path, device)
+    size, margin = classifier.crop_size_px, classifier.crop_margin
+    p, none = classifier([crop(item.what.image, item.what.box, size, margin) for item in items])
+    return np.where(unidentified(p, none, classifier), len(CELL_TYPES), p.argmax(axis=1)), p
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:

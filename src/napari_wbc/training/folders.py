@@ -17,8 +17,8 @@ from ..config import ASSUMED_UM_PER_PX, CELL_TYPES, UNIDENTIFIED
 from ..crop import boxes
 from ..errors import UsageError
 from ..nets.classifier import OTHER
-from ..results import iter_records, read_labels
-from ..results.pixels import find_field
+from ..results import iter_records, read_labels, read_record
+from ..results.pixels import read_pixels
 from ..results.record import Record
 from ..results.runfile import input_root, read_run
 from .classification import NamedCell
@@ -83,17 +83,17 @@ def open_sources(data: Sequence[Path], images: Sequence[Path] = ()) -> list[Sour
     return sources
 
 
-def read_pixels(source: Source, record: Record) -> RgbImage:
-    """The image of a record, (H, W, 3) uint8: the first file of its name that is byte for byte the one analysed.
+def find_record(sources: Sequence[Source], image: str) -> tuple[Source, Record]:
+    """The source and the record of an image by the name that it has as an `Item`.
 
     Raises
     ------
     ResultsError
-        If there is none.
-    ImageError
-        If it cannot be read.
+        If the record is damaged.
     """
-    return find_field(source.folder, record, source.roots)[1].pixels
+    name, own = image.split("/", 1)
+    source = next(source for source in sources if source.name == name)
+    return source, read_record(source.folder, own)
 
 
 def segmenter_items(sources: Sequence[Source], um_per_px: float, field_px: int | None = None) -> list[Item[Sample]]:
@@ -116,7 +116,10 @@ def segmenter_items(sources: Sequence[Source], um_per_px: float, field_px: int |
         seen += 1
         if record.row.reviewed_by is None:
             continue
-        image, labels = read_pixels(source, record), read_labels(source.folder, record.image, record.hashes.labels)
+        image, labels = (
+            read_pixels(source.folder, record, source.roots),
+            read_labels(source.folder, record.image, record.hashes.labels),
+        )
         native = record.row.um_per_px or ASSUMED_UM_PER_PX
         if field_px is None:
             sample, size = make_sample(image, labels, native / um_per_px, source.name), um_per_px
@@ -146,7 +149,7 @@ def classifier_items(sources: Sequence[Source]) -> list[Item[NamedCell]]:
     for source, record in _records(sources):
         seen += len(record.cells)
         cells = [c for c in record.cells if c.type_source == "human" and c.cell_type not in (None, UNIDENTIFIED)]
-        image = read_pixels(source, record) if cells else None
+        image = read_pixels(source.folder, record, source.roots) if cells else None
         for cell in cells:
             assert image is not None
             stratum = cell.cell_type if cell.cell_type in CELL_TYPES else OTHER

@@ -29,7 +29,7 @@ def assign_folds(groups: Sequence[str], strata: Sequence[str], n_folds: int, see
     names, of_group = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     kinds, of_stratum = np.unique(np.asarray(strata, dtype=str), return_inverse=True)
     if n_folds < 2 or len(names) < n_folds:
-        raise UsageError(f"Cannot make {n_folds} folds of {len(names)} images or slides: at least 2, one for each fold.")
+        raise UsageError(f"Cannot make {n_folds} folds of {len(names)} images or slides: ask for 2 to {len(names)} folds.")
     counts = np.zeros((len(names), len(kinds)))
     np.add.at(counts, (of_group, of_stratum), 1)
     share = counts / counts.sum(axis=0)

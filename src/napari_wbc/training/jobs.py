@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from ..evaluate.compare import Compared
 from ..nets.checkpoint import Card
 from .folders import Source
 from .loop import Task
+from .out_of_fold import Named
 from .promote import Comparison
 from .split import Split
 
@@ -27,7 +29,7 @@ class Job(Protocol):
         """What there is to learn from."""
 
     def network(self, items: Sequence[Any]) -> tuple[nn.Module, Card]:
-        """The network to train, and its card, which does not tell of the training yet."""
+        """A new network to train, and its card, which does not tell of the training yet."""
 
     def task(self, network: nn.Module, split: Split, seed: int) -> Task:
         """The task for the loop."""
@@ -37,6 +39,11 @@ class Job(Protocol):
 
     def judge(self, path: Path, items: Sequence[Any], device: str) -> Scores:
         """A score 0..1 of each item, of a model file as it is used."""
+
+    def examine(
+        self, path: Path, items: Sequence[Any], sources: Sequence[Source], device: str
+    ) -> tuple[Named, ...] | tuple[Compared, ...]:
+        """The answers of a model file, as it is used, on items that it has never seen."""
 
     def figures(self, scores: Scores, items: Sequence[Any]) -> dict[str, str]:
         """The scores in words, with k/n."""

@@ -12,6 +12,7 @@ from ..errors import SettingsError
 from .loop import Plan
 
 What = Literal["segmenter", "classifier"]
+Encoder = Literal["mobilenet_v2", "resnet50", "resnet50_stride_on_1x1"]
 
 
 class Recipe(BaseModel):
@@ -64,10 +65,11 @@ class Recipe(BaseModel):
 class SegmenterRecipe(Recipe):
     """How to train DeepLabv3+.
 
-    Either windows of `window_px` of images at `um_per_px`, or whole fields resized to `field_px` × `field_px`.
+    Either windows of `window_px` of images at `um_per_px`, or whole fields resized to `field_px` × `field_px`. `encoder` None
+    means ResNet-50, its strides where the start weights need them; see `begin.begin`.
     """
 
-    encoder: Literal["mobilenet_v2", "resnet50", "resnet50_stride_on_1x1"]
+    encoder: Encoder | None
     um_per_px: float = Field(0.19, gt=0, le=10)
     window_px: int = Field(256, ge=32, le=2048)
     field_px: int | None = Field(None, ge=32, le=2048)
@@ -77,13 +79,16 @@ class ClassifierRecipe(Recipe):
     """How to train AlexNet.
 
     `width` is that of fc6 and fc7. `margin` is that of the crops (None stretches the box). `strength` is that of the changes
-    of stain and colour.
+    of stain and colour, `mixed` the share of crops whose style is mixed with another's (`mix_styles`). With `stain_aligned`
+    the network sees crops whose stain is aligned (`nets.stain`).
     """
 
     width: int = Field(ge=1, le=8192)
     crop_px: int = Field(227, ge=195, le=258)
     margin: float | None = Field(None, ge=0, le=2)
-    strength: float = Field(1.0, ge=0, le=2)
+    strength: float = Field(1.5, ge=0, le=2)
+    mixed: float = Field(0.5, ge=0, le=1)
+    stain_aligned: bool = True
 
 
 _PAPER: dict[str, Any] = {
@@ -105,9 +110,9 @@ _PAPER: dict[str, Any] = {
 
 RECIPES: dict[tuple[str, str], SegmenterRecipe | ClassifierRecipe] = {
     ("segmenter", "default"): SegmenterRecipe(name="default", encoder="mobilenet_v2", batch=6, batches_per_epoch=120),
-    ("segmenter", "paper"): SegmenterRecipe(**_PAPER, encoder="resnet50", field_px=227),
+    ("segmenter", "paper"): SegmenterRecipe(**_PAPER, encoder=None, field_px=227),
     ("classifier", "default"): ClassifierRecipe(name="default", batch=32, width=512, margin=0.15),
-    ("classifier", "paper"): ClassifierRecipe(**_PAPER, width=4096, last_lr=20.0, strength=0.0),
+    ("classifier", "paper"): ClassifierRecipe(**_PAPER, width=4096, last_lr=20.0, strength=0.0, mixed=0.0, stain_aligned=False),
 }
 
 

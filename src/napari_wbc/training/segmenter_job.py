@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
+from ..cells import Analysis, CellTable, Field
+from ..config import ASSUMED_UM_PER_PX
+from ..domain import Numbers, Ranges, find_ranges, measure_domain
 from ..errors import UsageError
+from ..evaluate.compare import Compared, Pair, compare
+from ..measure import measure
 from ..nets.checkpoint import Card, DeepLab
 from ..nets.deeplab import DeepLabV3Plus
 from ..nets.segmenter import TorchSegmenter
+from ..pipeline import segment_cells
 from ..proportion import Proportion
+from ..results import read_analysis
+from ..results.pixels import read_pixels
 from .begin import Start, load_matching
 from .data import IGNORE, Sample, cut_patches
-from .folders import Item, Source, segmenter_items
+from .folders import Item, Source, find_record, segmenter_items
 from .jobs import Scores
 from .loop import Task
 from .paper import PaperSegmenterTask
@@ -46,9 +55,10 @@ class SegmenterJob:
     def network(self, items: Sequence[Item[Sample]]) -> tuple[nn.Module, Card]:
         """See `Job`."""
         if self.start.checkpoint is not None:
-            return self.start.checkpoint.network.requires_grad_(True), self.start.checkpoint.card
+            return copy.deepcopy(self.start.checkpoint.network).requires_grad_(True), self.start.checkpoint.card
         outputs = ("wbc",) if self.recipe.field_px else ("wbc", "core")
-        architecture = DeepLab(encoder=self.recipe.encoder)
+        assert self.start.encoder is not None
+        architecture = DeepLab(encoder=self.start.encoder)
         network = DeepLabV3Plus(architecture.encoder, len(outputs))
         if self.start.tensors is not None:
             load_matching(network.encoder, self.start.tensors)
@@ -79,8 +89,10 @@ class SegmenterJob:
         )  # fmt: skip
 
     def calibrate(self, network: nn.Module, card: Card, split: Split) -> Card:
-        """See `Job`: nothing is fitted."""
-        return card
+        """See `Job`: what the images learnt from are like, beside what the model that training began with knew."""
+        if self.card is not None and self.card.domain is None:
+            return card
+        return card.model_copy(update={"domain": {**(card.domain or {}), **domain_of(split.training)}})
 
     def judge(self, path: Path, items: Sequence[Item[Sample]], device: str) -> Scores:
         """IoU of the WBC in each image; an image without cells where none are found has 1."""
@@ -93,6 +105,20 @@ class SegmenterJob:
             found.append(np.count_nonzero(p & true & known) / either if either else 1.0)
         return np.array(found)
 
+    def examine(
+        self, path: Path, items: Sequence[Item[Sample]], sources: Sequence[Source], device: str
+    ) -> tuple[Compared, ...]:
+        """See `Job`: outlines of the image's own size, at the pixel size that training took, against those of the person."""
+        segmenter, answers = TorchSegmenter(path, device), []
+        for item in items:
+            source, record = find_record(sources, item.image)
+            pixels = read_pixels(source.folder, record, source.roots)
+            found = segment_cells(Field(pixels, record.row.um_per_px or ASSUMED_UM_PER_PX), segmenter)
+            cells = CellTable(tuple(measure(pixels, found.labels, found.scores, found.scale.um_per_px)))
+            analysis = Analysis(found.labels, cells, found.scale)
+            answers.append(compare(Pair(item.image, analysis, read_analysis(source.folder, record.image))))
+        return tuple(answers)
+
     def figures(self, scores: Scores, items: Sequence[Item[Sample]]) -> dict[str, str]:
         """See `Job`."""
         return {
@@ -103,3 +129,12 @@ class SegmenterJob:
     def compare(self, old: Scores, new: Scores) -> Comparison:
         """See `Job`."""
         return compare_iou(old, new)
+
+
+def domain_of(items: Sequence[Item[Sample]]) -> dict[str, Ranges]:
+    """What the images of each source are like; see `domain`."""
+    numbers: dict[str, list[Numbers]] = {}
+    for item in items:
+        found = measure_domain(item.what.image, item.what.labels, item.um_per_px)
+        numbers.setdefault(item.what.source, []).append(found)
+    return {source: find_ranges(each) for source, each in sorted(numbers.items())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
-from ..results.storage import write_bytes
+from ..results.storage import remove, write_bytes
 
 MARK = "epoch.json"
 """Written last: it names the files of the last complete epoch."""
@@ -102,9 +103,7 @@ def store(
         _write(folder, best, averaged)
     mark = {"file": last, "best": best} | asdict(epoch) | {"earlier": [asdict(e) for e in history.epochs[:-1]]}
     write_bytes(folder, folder / MARK, json.dumps(mark).encode())
-    for old in (*folder.glob("epoch*.safetensors"), *folder.glob("best*.safetensors")):
-        if old.name not in (last, best):
-            old.unlink()
+    _remove(folder, but=(last, best))
 
 
 def restore(folder: Path, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> History:
@@ -135,6 +134,26 @@ def restore(folder: Path, model: nn.Module, average: nn.Module, optimiser: torch
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path} does not fit this training: {reason} Start again in another folder.") from None
     return history
+
+
+def clear(folder: Path) -> None:
+    """Remove the checkpoint of a folder; the curve stays.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be removed.
+    """
+    remove(folder, folder / MARK)
+    _remove(folder)
+
+
+def _remove(folder: Path, but: Sequence[str | None] = ()) -> None:
+    """Remove checkpoints, and the unfinished files of a process that was killed."""
+    for pattern in ("epoch*.safetensors", "best*.safetensors", ".tmp-*"):
+        for old in folder.glob(pattern):
+            if old.name not in but:
+                remove(folder, old)
 
 
 def best_weights(folder: Path) -> dict[str, Tensor]:

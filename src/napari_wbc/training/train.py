@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Generator, Sequence
@@ -10,65 +9,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from torch import nn
-
-from ..errors import CheckpointError, StorageError, UsageError
-from ..nets.checkpoint import Card, save_checkpoint
-from ..nets.device import resolve_device
+from ..errors import UsageError
+from ..nets.checkpoint import Card
 from ..results.storage import write_bytes
-from .begin import Start, begin
-from .classifier_job import ClassifierJob
-from .curve import write_curve
-from .folders import Item, open_sources
-from .jobs import Job
-from .loop import SEED_STEP, Batch, Plan, steps
+from .begin import Start
+from .folders import Item
+from .lesson import Learnt, Lesson, Prepared, learn, prepare, same_lesson, save_model
+from .loop import Batch
 from .promote import Comparison
-from .recipes import ClassifierRecipe, SegmenterRecipe, What
-from .segmenter_job import SegmenterJob
-from .split import Split, split, write_split
-from .state import Epoch, History, best_weights, read_history
+from .state import Epoch, History, read_history
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is asked for.
+@dataclass(frozen=True, kw_only=True)
+class Request(Lesson):
+    """A lesson, and the model that is asked for.
 
     Parameters
     ----------
-    data
-        Results folders.
     model
         The file to write, `….safetensors`; the course of the training goes to the folder `….training` beside it.
-    from_model, start
-        What to begin with; see `begin.begin`. Neither: the bundled model.
-    images
-        Where to look for the images before the place that the results folder names.
     resume
         Continue a training that was stopped.
     """
 
-    what: What
-    data: tuple[Path, ...]
     model: Path
-    recipe: SegmenterRecipe | ClassifierRecipe
-    from_model: str | None = None
-    start: str | None = None
-    images: tuple[Path, ...] = ()
-    seed: int = 0
     resume: bool = False
-    device: str = "auto"
 
     @property
     def folder(self) -> Path:
         """Where checkpoints, split and curve are."""
         return self.model.with_suffix(".training")
-
-    @property
-    def epochs(self) -> int:
-        """Most epochs that there will be."""
-        return self.recipe.epochs if self.start is not None else self.recipe.fine_tune_epochs
 
 
 @dataclass(frozen=True)
@@ -98,24 +68,10 @@ def train(request: Request) -> Generator[Batch | Epoch, None, Outcome]:
     """
     folder = request.folder
     _check_place(request)
-    device = resolve_device(request.device)
-    start = _begin(request)
-    job = _job(request, start)
-    items = job.items(open_sources(request.data, request.images))
-    parts = split(items, request.recipe.validation_share, request.seed)
-    _same_request(folder, _identity(request, start, items))
-    write_split(folder, parts)
-    torch.manual_seed(request.seed * SEED_STEP)
-    network, card = job.network(items)
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    plan = request.recipe.plan(request.seed, fine_tuning=start.checkpoint is not None)
-    for step in steps(job.task(network, parts, request.seed), plan, folder):
-        if isinstance(step, Epoch):
-            write_curve(folder, read_history(folder))
-        yield step
-    network.load_state_dict(best_weights(folder))
-    told = _card_of(request, card, start, parts, plan, read_history(folder))
-    return _finish(request, job, start, network.cpu().eval(), told, parts)
+    prepared = prepare(request)
+    same_lesson(folder, prepared.identity, begun=bool(read_history(folder).epochs))
+    learnt = yield from learn(prepared, prepared.items, folder)
+    return _finish(request, prepared, learnt)
 
 
 def _check_place(request: Request) -> None:
@@ -131,49 +87,9 @@ def _check_place(request: Request) -> None:
         raise UsageError(f"{model} is already there. Name another file with -o.")
 
 
-def _begin(request: Request) -> Start:
-    from_model = request.from_model
-    if from_model is None and request.start is None:
-        from_model = "default"
-    return begin(request.what, request.recipe, from_model, request.start)
-
-
-def _job(request: Request, start: Start) -> Job:
-    if isinstance(request.recipe, SegmenterRecipe):
-        return SegmenterJob(request.recipe, start)
-    return ClassifierJob(request.recipe, start)
-
-
-def _identity(request: Request, start: Start, items: Sequence[Item[Any]]) -> dict[str, Any]:
-    """What a training depends on."""
-    data = hashlib.sha256("\n".join(sorted(f"{item.image} {item.identity}" for item in items)).encode()).hexdigest()
-    return {
-        "what": request.what,
-        "recipe": request.recipe.model_dump(mode="json"),
-        "seed": request.seed,
-        "begins_with": start.identity,
-        "data": data,
-    }
-
-
-def _same_request(folder: Path, identity: dict[str, Any]) -> None:
-    """Write `training.json`, or see that it says the same if the training was begun before."""
-    path = folder / "training.json"
-    if read_history(folder).epochs and path.exists():
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{path} cannot be read: {error}. Name another model with -o.") from None
-        if other := sorted(key for key in identity if identity[key] != before.get(key)):
-            raise UsageError(
-                f"The training in {folder} was begun with other {', '.join(other)}. "
-                "Continue it with the same command, or name another model with -o."
-            )
-    write_bytes(folder, path, f"{json.dumps(identity, indent=1)}\n".encode())
-
-
-def _card_of(request: Request, card: Card, start: Start, parts: Split, plan: Plan, history: History) -> Card:
+def _card_of(request: Request, start: Start, learnt: Learnt, history: History) -> Card:
     """The card with how the model came about; what is said of a model that was fine-tuned stays, its figures do not."""
+    card, parts, plan = learnt.card, learnt.split, learnt.plan
     items = [*parts.training, *parts.validation]
     data = tuple(_told(name, items) for name in sorted({item.image.split("/")[0] for item in items}))
     course = f"{len(history.epochs)} of at most {plan.epochs} epochs, the best was {history.best.number + 1}, seed {plan.seed}"
@@ -199,12 +115,12 @@ def _told(source: str, items: Sequence[Item[Any]]) -> str:
     return f"{source}: {len({item.image for item in own})} images ({kinds})"
 
 
-def _finish(request: Request, job: Job, start: Start, network: nn.Module, card: Card, parts: Split) -> Outcome:
+def _finish(request: Request, prepared: Prepared, learnt: Learnt) -> Outcome:
     """Write the model file with its figures, judged as it will be used."""
-    folder, held = request.folder, parts.validation
-    card = job.calibrate(network, card, parts)
+    folder, job, start, held = request.folder, prepared.job, prepared.start, learnt.split.validation
+    card = _card_of(request, start, learnt, read_history(folder))
     written = folder / "model.safetensors"
-    _save(written, network, card)
+    save_model(written, learnt.network, card)
     scores, comparison = job.judge(written, held, request.device), None
     metrics = job.figures(scores, held)
     if start.checkpoint is not None:
@@ -213,13 +129,6 @@ def _finish(request: Request, job: Job, start: Start, network: nn.Module, card: 
         said = comparison.model_dump() | {"promoted": comparison.promoted, "against": start.checkpoint.card.name}
         write_bytes(folder, folder / "comparison.json", f"{json.dumps(said, indent=1)}\n".encode())
     card = card.model_copy(update={"metrics": metrics})
-    _save(written, network, card)
+    save_model(written, learnt.network, card)
     os.replace(written, request.model)
     return Outcome(request.model, folder, card, read_history(folder), comparison)
-
-
-def _save(path: Path, network: nn.Module, card: Card) -> None:
-    try:
-        save_checkpoint(path, network, card)
-    except (OSError, SafetensorError) as error:
-        raise StorageError(f"Cannot write {path}: {error}. Free some space, then continue with --resume.") from None

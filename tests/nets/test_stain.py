@@ -1,0 +1,69 @@
+"""Aligning the stain of crops."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from napari_wbc.nets.stain import NUCLEUS_DENSITY, WHITE, align_stain
+
+
+def a_crop(seed: int = 0) -> Tensor:
+    """(1, 3, 64, 64) in 0..1: white glass, a cell of pale cytoplasm, a dark nucleus of 20 % of the pixels."""
+    generator = torch.Generator().manual_seed(seed)
+    density = torch.zeros(1, 3, 64, 64)
+    density[..., 12:52, 12:52] = torch.tensor([0.3, 0.5, 0.15])[:, None, None]
+    density[..., 18:46, 18:46] = torch.tensor([0.9, 1.2, 0.4])[:, None, None]
+    return torch.exp(-density * (1 + 0.05 * torch.rand(density.shape, generator=generator)))
+
+
+def test_background_becomes_white_and_the_nucleus_gets_its_colour() -> None:
+    aligned = align_stain(a_crop())
+    assert aligned[0, :, 0, 0].numpy() == pytest.approx([WHITE] * 3, abs=0.01)
+    nucleus = -(aligned / WHITE).log()[0, :, 20:44, 20:44].flatten(1).mean(dim=1)
+    assert nucleus.numpy() == pytest.approx(NUCLEUS_DENSITY, rel=0.05)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.tuples(*[st.floats(0.4, 1.0)] * 3),
+    st.tuples(*[st.floats(0.7, 1.4)] * 3),
+)
+def test_lamp_and_strength_of_stain_of_a_laboratory_do_not_matter(
+    white: tuple[float, float, float], strength: tuple[float, float, float]
+) -> None:
+    """Beer and Lambert: another strength is a power of the light, another lamp a factor."""
+    crop = a_crop()
+    other = crop ** torch.tensor(strength)[:, None, None] * torch.tensor(white)[:, None, None]
+    assert torch.allclose(align_stain(other), align_stain(crop), atol=2e-3)
+
+
+def test_each_crop_is_aligned_by_itself() -> None:
+    first, second = a_crop(1), a_crop(2) * 0.6
+    together = align_stain(torch.cat([first, second]))
+    assert torch.equal(together[:1], align_stain(first))
+    assert torch.equal(together[1:], align_stain(second))
+
+
+def test_a_crop_without_contrast_stays_without() -> None:
+    aligned = align_stain(torch.full((1, 3, 32, 32), 0.5))
+    assert torch.allclose(aligned, torch.full_like(aligned, WHITE))
+
+
+def test_the_given_crop_is_not_changed() -> None:
+    crop = a_crop()
+    before = crop.clone()
+    align_stain(crop)
+    assert torch.equal(crop, before)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_black_and_white_are_finite_and_in_range(value: float) -> None:
+    crop = a_crop()
+    crop[..., :10, :10] = value
+    aligned = align_stain(crop)
+    assert aligned.isfinite().all()
+    assert 0 <= aligned.min() <= aligned.max() <= 1
