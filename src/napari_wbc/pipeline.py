@@ -256,18 +256,28 @@ def reclassify_steps(
         pixels, labels = field.pixels, segmentation.labels
         nuclei = nucleus_areas_px(pixels, labels)
         tables.append(measure(pixels, labels, segmentation.scores, segmentation.scale.um_per_px, nuclei))
-    total = sum(map(len, tables))
-    named: list[tuple[Probabilities, Probabilities]] = []
-    size, margin = classifier.crop_size_px, classifier.crop_margin
-    crops = (crop(f.pixels, cell.box, size, margin) for f, table in zip(fields, tables, strict=True) for cell in table)
-    for batch in _chunks(crops, CROPS_PER_STEP):
-        yield Step("classify", len(named) * CROPS_PER_STEP, total)
-        named.append(classifier(batch))
-    rows = iter([row for probabilities, none in named for row in zip(probabilities, none, strict=True)])
+    cells = [(field.pixels, cell) for field, table in zip(fields, tables, strict=True) for cell in table]
+    named = iter((yield from _name_steps(cells, classifier)))
     return [
-        Analysis(s.labels, CellTable(tuple(_name(cell, *next(rows), classifier) for cell in table)), s.scale, s.domain)
+        Analysis(s.labels, CellTable(tuple(next(named) for _ in table)), s.scale, s.domain)
         for s, table in zip(segmentations, tables, strict=True)
     ]
+
+
+def name_steps(pixels: RgbImage, cells: Sequence[Cell], classifier: Classifier) -> Steps[list[Cell]]:
+    """Measured cells of an image (H, W, 3) uint8 with their types and probabilities, step by step."""
+    return (yield from _name_steps([(pixels, cell) for cell in cells], classifier))
+
+
+def _name_steps(cells: Sequence[tuple[RgbImage, Cell]], classifier: Classifier) -> Steps[list[Cell]]:
+    """The cells, each with its image, as named."""
+    said: list[tuple[Probabilities, Probabilities]] = []
+    crops = (crop(pixels, cell.box, classifier.crop_size_px, classifier.crop_margin) for pixels, cell in cells)
+    for batch in _chunks(crops, CROPS_PER_STEP):
+        yield Step("classify", len(said) * CROPS_PER_STEP, len(cells))
+        said.append(classifier(batch))
+    rows = [row for probabilities, none in said for row in zip(probabilities, none, strict=True)]
+    return [_name(cell, *row, classifier) for (_, cell), row in zip(cells, rows, strict=True)]
 
 
 CROPS_PER_STEP = 32

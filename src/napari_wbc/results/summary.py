@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from .. import cells
 from ..config import UNIDENTIFIED
-from ..differential import COLUMNS, POOLED, TypeCount, differential
+from ..differential import COLUMNS, POOLED, TypeCount, countable, differential
 from . import tables
 from .folder import iter_records
-from .record import ImageRow, Record
+from .record import ImageRow
 from .storage import writing
 
 IMAGE_COLUMNS: tuple[str, ...] = tuple(ImageRow.model_fields)
@@ -78,7 +79,7 @@ def make_tables(out: Path, folder: Path | None = None) -> Summary:
         for record in iter_records(out):
             image_file.write(tables.row(IMAGE_COLUMNS, record.row.model_dump()))
             cell_file.writelines(tables.row(CELL_COLUMNS, {"image": record.image} | cell.as_row()) for cell in record.cells)
-            counts.update(_countable(record))
+            counts.update(countable(record.row.slide, record.cells, record.row.reviewed_by is not None))
             images.append(record.row)
         shares = differential(counts, {image.slide for image in images if image.status == "done"})
         differential_file.write(tables.header(COLUMNS))
@@ -86,10 +87,17 @@ def make_tables(out: Path, folder: Path | None = None) -> Summary:
     return Summary(tuple(images), tuple(shares), counts.total())
 
 
-def _countable(record: Record) -> list[tuple[str, str, bool]]:
-    """Slide, cell type, and whether a person has looked at it, of every cell of an image."""
-    slide, vouched = record.row.slide, record.row.reviewed_by is not None
-    return [
-        (slide, cell.cell_type or UNIDENTIFIED, vouched or cell.reviewed_by is not None or cell.type_source == "human")
-        for cell in record.cells
-    ]
+@dataclass(frozen=True)
+class Learnable:
+    """What a person has made of results: cells by the type that a person gave, and the images that a person vouches for."""
+
+    n_by_type: dict[str, int]
+    n_vouched: int
+
+
+def learnable(folders: Iterable[Path]) -> Learnable:
+    """What there is to learn from in results folders; errors as in `folder.iter_records`."""
+    records = [record for folder in folders for record in iter_records(folder)]
+    named = [cell.cell_type for record in records for cell in record.cells if cell.type_source == "human"]
+    counts = Counter(name for name in named if name not in (None, UNIDENTIFIED))
+    return Learnable(dict(sorted(counts.items())), sum(record.row.reviewed_by is not None for record in records))
