@@ -42,8 +42,9 @@ class AnalyseFolder(ToolWidget):
 
     def _show(self, result: RunSummary) -> str:
         self.failed.clear()
-        self.failed.addItems([f"{row.image}: {row.error}" for row in result.summary.failed])
-        self.failed.setVisible(bool(result.summary.failed))
+        failed = result.summary.failed if result.summary else ()
+        self.failed.addItems([f"{row.image}: {row.error}" for row in failed])
+        self.failed.setVisible(bool(failed))
         return describe_run(result)
 
     def _folder(self, label: str, tooltip: str) -> QLineEdit:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from ..batch import RunSummary, run
+from ..batch import Redo, RunSummary, run
 from ..cells import Analysis, Box, Cell, Field, Mask, RgbImage, Segmentation
 from ..config import Settings
 from ..errors import UsageError
@@ -124,7 +124,7 @@ def analyse_folder(
 ) -> Steps[RunSummary]:
     """Analyse all images of a folder into a results folder, as `napari-wbc run` does."""
     models = yield from kept.steps(choice)
-    images = run(folder, out, lambda: models, settings, retry_failed=retry_failed)
+    images = run(folder, out, lambda: models, settings, redo=Redo(retry_failed=retry_failed))
     try:
         while True:
             done = next(images)

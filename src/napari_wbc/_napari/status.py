@@ -85,11 +85,11 @@ def describe_review(cells: CellTable, n_waiting: int, unsaved: bool) -> str:
 
 def describe_run(result: RunSummary) -> str:
     """What became of the images of a folder, and where the results are."""
-    counts = result.run.counts
+    counts, summary = result.run.counts, result.summary
     return "\n".join(
         [
             f"{counts.done} images done, {counts.failed} failed, {counts.skipped} left as they were",
-            f"{result.summary.n_cells} cells in {len(result.summary.images)} images",
+            *([f"{summary.n_cells} cells in {len(summary.images)} images"] if summary else []),
             f"Results: {result.out}",
             "Drop that folder on the window to review them.",
         ]
