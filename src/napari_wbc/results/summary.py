@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import cells
@@ -13,6 +14,7 @@ from ..config import UNIDENTIFIED
 from ..differential import COLUMNS, POOLED, TypeCount, differential
 from . import tables
 from .folder import iter_records
+from .least_certain import Example, LeastCertain
 from .record import ImageRow, Record
 from .storage import writing
 
@@ -25,11 +27,15 @@ CELL_COLUMNS: tuple[str, ...] = ("image", *cells.COLUMNS)
 
 @dataclass(frozen=True)
 class Summary:
-    """What the tables say: the lines of `images.csv` and of `differential.csv`, and the number of cells."""
+    """What the tables say: the lines of `images.csv` and of `differential.csv`, and the number of cells.
+
+    `least_certain` are the few cells of each type to look at first, in this order.
+    """
 
     images: tuple[ImageRow, ...]
     differential: tuple[TypeCount, ...]
     n_cells: int
+    least_certain: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[ImageRow, ...]:
@@ -59,6 +65,7 @@ def make_tables(out: Path) -> Summary:
     """
     images: list[ImageRow] = []
     counts: Counter[tuple[str, str, bool]] = Counter()
+    least_certain = LeastCertain()
     with ExitStack() as stack:
         names = ("images.csv", "cells.csv", "differential.csv")
         image_file, cell_file, differential_file = (stack.enter_context(writing(out, out / name)) for name in names)
@@ -67,12 +74,15 @@ def make_tables(out: Path) -> Summary:
         for record in iter_records(out):
             image_file.write(tables.row(IMAGE_COLUMNS, record.row.model_dump()))
             cell_file.writelines(tables.row(CELL_COLUMNS, {"image": record.image} | cell.as_row()) for cell in record.cells)
-            counts.update(_countable(record))
+            countable = _countable(record)
+            counts.update(countable)
+            for cell, (_, cell_type, reviewed) in zip(record.cells, countable, strict=True):
+                least_certain.add(record.image, cell, cell_type, reviewed)
             images.append(record.row)
         shares = differential(counts, {image.slide for image in images if image.status == "done"})
         differential_file.write(tables.header(COLUMNS))
         differential_file.writelines(tables.row(COLUMNS, dataclasses.asdict(share)) for share in shares)
-    return Summary(tuple(images), tuple(shares), counts.total())
+    return Summary(tuple(images), tuple(shares), counts.total(), least_certain.by_type())
 
 
 def _countable(record: Record) -> list[tuple[str, str, bool]]:

@@ -15,10 +15,9 @@ from PIL import Image as Pillow
 from ..cells import Box, Cell, Labels, RgbImage
 from ..config import ASSUMED_UM_PER_PX, CELL_TYPES, UNIDENTIFIED
 from ..crop import boxes
-from ..errors import ResultsError, UsageError
-from ..images import decode, read_bytes
+from ..errors import UsageError
 from ..nets.classifier import OTHER
-from ..results import iter_records, read_labels, read_record
+from ..results import iter_records, pixels, read_labels, read_record
 from ..results.record import Record
 from ..results.runfile import input_root, read_run
 from .classification import NamedCell
@@ -97,23 +96,8 @@ def find_record(sources: Sequence[Source], image: str) -> tuple[Source, Record]:
 
 
 def read_pixels(source: Source, record: Record) -> RgbImage:
-    """The image of a record, (H, W, 3) uint8: the first file of its name that is byte for byte the one analysed.
-
-    Raises
-    ------
-    ResultsError
-        If there is none.
-    ImageError
-        If it cannot be read.
-    """
-    paths = [root / record.image for root in source.roots]
-    there = [path for path in paths if path.is_file()]
-    for path in there:
-        data = read_bytes(path)
-        if record.row.sha256 in (None, hashlib.sha256(data).hexdigest()):
-            return decode(data, str(path)).pixels
-    found = f"{there[0]} is another file (sha256)" if there else f"no file {' or '.join(map(str, paths))}"
-    raise ResultsError(f"The pixels of {record.image} in {source.folder} were not found: {found}. Name their folder: --images.")
+    """The image of a record, (H, W, 3) uint8; errors as in `results.pixels`."""
+    return pixels.read_pixels(source.folder, record, source.roots)
 
 
 def segmenter_items(sources: Sequence[Source], um_per_px: float, field_px: int | None = None) -> list[Item[Sample]]:
