@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from napari_wbc.batch import run
 from napari_wbc.batch.collect import collect
 from napari_wbc.cells import Analysis, Box, Cell, CellTable, RgbImage, Scale
+from napari_wbc.config import Settings
 from napari_wbc.exchange import gallery
 from napari_wbc.exchange.gallery import CROP_PX, Gallery, make_gallery
 from napari_wbc.results import write_analysis
@@ -21,6 +24,8 @@ from napari_wbc.results.least_certain import MOST_PER_TYPE, LeastCertain
 from napari_wbc.results.record import InputFile, Origin
 from napari_wbc.results.runfile import read_run, write_run
 from napari_wbc.results.summary import make_tables
+from tests.fakes import load_fakes
+from tests.smears import write_slides
 from tests.test_report import make_run
 
 P = (0.1, 0.0, 0.5, 0.4, 0.0)
@@ -123,7 +128,7 @@ def test_images_that_are_gone_changed_or_broken_are_left_out_quietly(tmp_path: P
     collect(tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "<img" not in page
-    assert "8 cells are not shown, because their images are no longer where they were" in page
+    assert "no longer where it was, has changed or is too large: 8." in page
 
 
 def test_few_pixels_are_read_the_least_certain_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,6 +148,19 @@ def test_equal_results_give_an_equal_report(tmp_path: Path) -> None:
     first, second = ((tmp_path / name / "out" / "report.html").read_bytes() for name in "12")
     assert first == second
     assert first.count(b"<img") == 10
+
+
+def test_the_report_of_a_run_differs_only_in_times(tmp_path: Path) -> None:
+    smears = write_slides(tmp_path / "in")
+    pages = []
+    for group_images in (1, 5):
+        out = tmp_path / f"out-{group_images}"
+        for _ in run(smears, out, load_fakes, Settings(um_per_px=0.17, min_area_px=20), group_images=group_images):
+            pass
+        page = (out / "report.html").read_text(encoding="utf-8")
+        pages.append(re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", page))
+    assert pages[0] == pages[1]
+    assert (pages[0].count("<img"), pages[0].count("TIME")) == (10, 2)
 
 
 def test_the_order_in_which_cells_are_seen_does_not_matter() -> None:

@@ -181,6 +181,14 @@ def test_long_lists_are_cut_short() -> None:
     assert len(text) < 500_000
 
 
+def test_small_shares_are_not_called_none() -> None:
+    cells = {("s", "lymphocyte", False): 9999, ("s", "neutrophil", False): 1}
+    rows = {row[0]: row[1:4] for row in Page(render(make_run(), make_summary([done("s/a.png")], cells))).rows if len(row) == 6}
+    assert rows["monocyte"] == ["0", "0.0", "0.0–0.04"]
+    assert rows["neutrophil"] == ["1", "0.01", "0.00–0.1"]
+    assert rows["lymphocyte"] == ["9999", "99.99", "99.9–100.00"]
+
+
 def test_a_folder_without_cells_or_without_a_done_image_has_a_report() -> None:
     for images in ([done("a.png")], [failed("a.png", "broken")]):
         rows = {row[0]: row[1:5] for row in Page(render(make_run(), make_summary(images, {}))).rows if len(row) == 6}
@@ -214,7 +222,7 @@ def test_it_asks_for_nothing_from_elsewhere(page: Page) -> None:
 def test_the_gallery_tells_of_each_cell_what_it_might_be(page: Page) -> None:
     assert "monocyte 1 of 5" in page.text
     assert "margin 0.12 or lymphocyte a.png, 7" in page.text
-    assert "2 cells are not shown" in page.text
+    assert "has changed or is too large: 2." in page.text
     assert ("figure", "title", "s1/a.png, cell 7") in page.attributes
 
 

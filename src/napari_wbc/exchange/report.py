@@ -126,5 +126,7 @@ def _settings(run: RunFile) -> list[tuple[str, str]]:
 
 
 def _number(value: float | None) -> str:
-    """A percentage with one decimal; a dash where there is none."""
-    return "–" if value is None else f"{value:.1f}"
+    """A percentage with one decimal, with two where one would make 0 or 100 of what is not; a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if 0 < value < 0.05 or 99.95 <= value < 100 else f"{value:.1f}"
