@@ -17,9 +17,10 @@ from napari_wbc.config import CELL_TYPES
 from napari_wbc.crop import boxes
 from napari_wbc.errors import UsageError
 from napari_wbc.results import iter_records, read_labels
+from napari_wbc.results.pixels import read_pixels
 from napari_wbc.training.augment import Normalisation, stain_and_colour
 from napari_wbc.training.data import Sample
-from napari_wbc.training.folders import open_sources, read_pixels, square_sample
+from napari_wbc.training.folders import open_sources, square_sample
 from napari_wbc.training.folds import assign_folds
 
 SIZE_PX = 227
@@ -106,7 +107,7 @@ def _from_results(folder: Path) -> list[Case]:
     for record in iter_records(folder):
         if record.row.status == "failed" or record.row.reviewed_by is None:
             continue
-        pixels, labels = read_pixels(source, record), read_labels(folder, record.image, record.hashes.labels)
+        pixels, labels = read_pixels(folder, record, source.roots), read_labels(folder, record.image, record.hashes.labels)
         named = [c for c in record.cells if c.type_source == "human" and c.cell_type in CELL_TYPES]
         types = {c.cell_id: CELL_TYPES.index(str(c.cell_type)) for c in named}
         square = square_sample(pixels, labels, SIZE_PX, source.name)

@@ -86,6 +86,10 @@ def chula() -> Iterator[Real]:
         yield Real(row["image"], pixels, row["slide"], _boxes(row["bbox_xyxy"]), row["cell_type_unreliable"])
 
 
+CHULA_DEV = ("B-42", "E-14", "L-9", "N-2B")
+"""Slides of chula that are held out."""
+
+
 def zheng() -> Iterator[Real]:
     """Images of one cell from two laboratories that no model was trained on: for evaluation only. Split = data set."""
     for row in rows("zheng"):

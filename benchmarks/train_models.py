@@ -2,6 +2,8 @@
 
     python benchmarks/pseudo_masks.py WORK
     python benchmarks/train_models.py segmenter WORK --start mobilenet_v2_imagenet_coco_voc.npz
+    python benchmarks/pseudo_masks.py WORK --chula --segmenter FIRST.safetensors
+    python benchmarks/train_models.py segmenter WORK --start FIRST.safetensors --epochs 8 --lr 3e-4 --name second
     python benchmarks/train_models.py classifier WORK --start alexnet_bvlc_features_imagenet.npz
 
 Checkpoints after every epoch in WORK; the same command continues a training that was stopped.
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -18,10 +21,12 @@ from typing import cast
 import devdata
 import numpy as np
 import torch
+from torch import nn
 
 from napari_wbc.config import CELL_TYPES
 from napari_wbc.crop import crop
 from napari_wbc.nets.alexnet import AlexNet
+from napari_wbc.nets.checkpoint import read_checkpoint
 from napari_wbc.nets.deeplab import DeepLabV3Plus
 from napari_wbc.nets.start import load_start, read_npz
 from napari_wbc.training.augment import IMAGENET, MINUS_ONE_TO_ONE
@@ -32,6 +37,8 @@ from napari_wbc.training.recipes import ClassifierRecipe, make_recipe
 from napari_wbc.training.segmentation import SegmenterTask
 
 ANALYSIS_UM_PER_PX = 0.19
+SHARES = {"bccd": 1.0, "pbc": 1.0, "chula": 0.5}
+"""Of the windows, by set: the outlines of chula are the segmenter's own."""
 
 
 def field_sample(real: devdata.Real) -> Sample:
@@ -41,7 +48,7 @@ def field_sample(real: devdata.Real) -> Sample:
 
 
 def segmenter_samples(work: Path) -> tuple[list[Sample], list[Sample]]:
-    """Training and validation images at the analysis scale."""
+    """Training and validation images at the analysis scale; those of chula where they have outlines."""
     train = [field_sample(r) for r in devdata.bccd("train")]
     dev = [field_sample(r) for r in devdata.bccd("dev")]
     with np.load(work / "pbc_masks.npz") as masks:
@@ -49,16 +56,24 @@ def segmenter_samples(work: Path) -> tuple[list[Sample], list[Sample]]:
             pixels, scale = devdata.read_rgb(devdata.ROOT / "pbc" / name), devdata.UM_PER_PX["pbc"] / ANALYSIS_UM_PER_PX
             sample = make_sample(pixels, masks[name].astype(np.int32), scale, "pbc")
             (dev if i % 20 == 0 else train).append(sample)
+    if (work / "chula_masks.npz").is_file():
+        with np.load(work / "chula_masks.npz") as labels:
+            fields = {real.name: real for real in devdata.chula()}
+            scale = devdata.UM_PER_PX["chula"] / ANALYSIS_UM_PER_PX
+            train += [make_sample(fields[n].pixels, labels[n].astype(np.int32), scale, "chula") for n in labels.files]
     return train, dev
 
 
 def segmenter_task(work: Path, start: Path) -> SegmenterTask:
-    """MobileNetV2 DeepLabv3+ on bccd and pbc, half of the windows from each."""
+    """MobileNetV2 DeepLabv3+ on bccd and pbc, as many windows from each, and half as many from chula."""
     train, dev = segmenter_samples(work)
-    model = DeepLabV3Plus("mobilenet_v2", 2)
-    load_start(model.encoder, read_npz(start), "features.")
-    counts = {source: sum(s.source == source for s in train) for source in ("bccd", "pbc")}
-    weights = np.array([1 / counts[s.source] for s in train])
+    model: nn.Module = DeepLabV3Plus("mobilenet_v2", 2)
+    if start.suffix == ".safetensors":
+        model = read_checkpoint(start, "segmenter").network.requires_grad_(True)
+    else:
+        load_start(cast(DeepLabV3Plus, model).encoder, read_npz(start), "features.")
+    counts = Counter(s.source for s in train)
+    weights = np.array([SHARES[s.source] / counts[s.source] for s in train])
     return SegmenterTask(model.to(memory_format=torch.channels_last), train, weights, cut_patches(train), dev, MINUS_ONE_TO_ONE)
 
 
@@ -109,12 +124,13 @@ def main() -> None:
     parser.add_argument("--start", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--name", default="")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     folder = args.work / (args.name or args.what)
     task: Task = segmenter_task(args.work, args.start) if args.what == "segmenter" else classifier_task(folder, args.start)
-    for epoch in fit(task, Plan(args.epochs), folder):
+    for epoch in fit(task, Plan(args.epochs, lr=args.lr), folder):
         print(epoch, flush=True)
 
 

@@ -22,14 +22,16 @@ class SlowSegmenter(FakeSegmenter):
         return super().__call__(images)
 
 
-def load_models(segmenter: str = "default", classifier: str = "default", device: str = "auto") -> Models:
+def load_models(**options: object) -> Models:
     return Models(SlowSegmenter(), FakeClassifier())
 
 
-if __name__ == "__main__":
+if __name__ in ("__main__", "__mp_main__"):  # as a program, and in its worker processes
     nets = types.ModuleType("napari_wbc.nets")
     nets.__dict__["load_models"] = load_models
     sys.modules["napari_wbc.nets"] = nets
+
+if __name__ == "__main__":
     from napari_wbc.cli import main
 
     main()

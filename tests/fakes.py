@@ -18,6 +18,7 @@ class FakeSegmenter:
     identity = "fake-segmenter"
     name = "fake segmenter"
     device = "cpu"
+    threads = 1
     um_per_px = 0.17
     cell_diameter_um = 13.0
     domain: Sources | None = None
@@ -38,6 +39,7 @@ class FakeClassifier:
     identity = "fake-classifier"
     name = "fake classifier"
     device = "cpu"
+    threads = 1
     crop_size_px = 64
     crop_margin = 0.15
     none_of_five_threshold = 0.99

@@ -23,10 +23,10 @@ def smear(seed: int = 0, n_cells: int = 2, shape: tuple[int, int] = (96, 160)) -
     return image
 
 
-def write_smear(path: Path, seed: int = 0, n_cells: int = 2) -> Path:
+def write_smear(path: Path, seed: int = 0, n_cells: int = 2, shape: tuple[int, int] = (96, 160)) -> Path:
     """Write a smear; the format is that of the suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Pillow.fromarray(smear(seed, n_cells)).save(path)
+    Pillow.fromarray(smear(seed, n_cells, shape)).save(path)
     return path
 
 

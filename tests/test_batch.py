@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ import pytest
 import tifffile
 
 from napari_wbc import analyse_folder
-from napari_wbc.batch import Progress, RunSummary, run, runner
+from napari_wbc.batch import Redo, run
+from napari_wbc.batch import work as working
 from napari_wbc.batch.collect import collect
 from napari_wbc.batch.discover import InputImage
 from napari_wbc.batch.intake import Loaded, load
@@ -22,50 +23,11 @@ from napari_wbc.cells import Probabilities, RgbImage
 from napari_wbc.config import Settings
 from napari_wbc.errors import ResultsError, StorageError, UsageError
 from napari_wbc.pipeline import Models, analyse
-from napari_wbc.results import read_analysis, read_record, record_path, tables, write_analysis
+from napari_wbc.results import read_analysis, read_record, record_path, write_analysis
 from napari_wbc.results.record import Record
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
+from tests.runs import SETTINGS, TABLES, contract, counts, finish, go, images, timeless
 from tests.smears import smear, write_slides, write_smear
-
-SETTINGS = Settings(um_per_px=0.17, min_area_px=20)
-TABLES = ("images.csv", "cells.csv", "differential.csv")
-
-
-def finish(steps: object) -> tuple[list[Progress], RunSummary]:
-    """All that a run yields, and what it returns."""
-    seen: list[Progress] = []
-    while True:
-        try:
-            seen.append(next(steps))  # type: ignore[call-overload]
-        except StopIteration as end:
-            return seen, end.value
-
-
-def go(
-    inputs: Path, out: Path, load: Callable[[], Models] = load_fakes, settings: Settings = SETTINGS, **options: object
-) -> RunSummary:
-    return finish(run(inputs, out, load, settings, **options))[1]  # type: ignore[arg-type]
-
-
-def contract(out: Path) -> dict[str, bytes]:
-    """The files of which the contract says that their bytes are the same."""
-    names = [out / name for name in TABLES] + sorted(path for path in (out / "labels").rglob("*") if path.is_file())
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in names}
-
-
-def timeless(out: Path) -> dict[str, object]:
-    """The records without `timing`."""
-    paths = sorted((out / "records").rglob("*.json"))
-    return {path.name: {k: v for k, v in json.loads(path.read_bytes()).items() if k != "timing"} for path in paths}
-
-
-def counts(out: Path) -> dict[str, int]:
-    found: dict[str, int] = json.loads((out / "run.json").read_bytes())["counts"]
-    return {name: n for name, n in found.items() if n}
-
-
-def images(out: Path) -> dict[str, dict[str, str | None]]:
-    return {str(row["image"]): row for row in tables.read((out / "images.csv").read_bytes())}
 
 
 @pytest.fixture
@@ -246,7 +208,7 @@ def test_a_damaged_result_is_made_again(smears: Path, tmp_path: Path, damage: st
         record.write_bytes(record.read_bytes()[:100])
     else:
         (labels if damage == "labels lost" else record).unlink()
-    go(smears, out)
+    go(smears, out, redo=Redo(rehash=damage == "labels changed"))  # without, the label image is only known to be there
     assert contract(out) == wanted
     assert counts(out)["done"] == 1
 
@@ -257,7 +219,7 @@ def test_failed_images_are_tried_again_when_asked_or_when_their_file_changes(sme
     go(smears, out)
     summary = go(smears, out)
     assert (counts(out), summary.exit_code) == ({"skipped": 7}, 1)
-    go(smears, out, retry_failed=True)
+    go(smears, out, redo=Redo(retry_failed=True))
     assert counts(out) == {"failed": 1, "skipped": 6, "retried": 1}
     write_smear(bad, seed=3)
     summary = go(smears, out)
@@ -380,11 +342,11 @@ def test_images_in_memory_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         read.append(image)
         return load(image, max_megapixels)
 
-    monkeypatch.setattr(runner, "load", note)
+    monkeypatch.setattr(working, "load", note)
     steps = run(tmp_path / "in", tmp_path / "out", load_fakes, SETTINGS, group_images=1)
     next(steps)
     steps.close()
-    assert 1 <= len(read) <= runner.READ_AHEAD + runner.WRITE_BEHIND + 2
+    assert 1 <= len(read) <= working.READ_AHEAD + working.WRITE_BEHIND + 2
 
 
 # -- collect -----------------------------------------------------------------------------------------------------------

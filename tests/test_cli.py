@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -26,19 +23,20 @@ from napari_wbc.pipeline import Models
 from napari_wbc.results import write_analysis
 from napari_wbc.results.record import InputFile, Origin
 from napari_wbc.results.runfile import read_run
+from tests.exchange.made import make_results, ring
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
+from tests.programs import program
 from tests.smears import write_slides
 
-REPOSITORY = Path(__file__).parents[1]
 RUNNER = CliRunner()
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """The stand-ins in place of the networks; and what the command line asked for."""
-    calls: list[dict[str, str]] = []
+    calls: list[dict[str, object]] = []
 
-    def load_models(**options: str) -> Models:
+    def load_models(**options: object) -> Models:
         calls.append(options)
         return load_fakes()
 
@@ -53,6 +51,8 @@ def use(monkeypatch: pytest.MonkeyPatch, load_models: Callable[..., Models], mod
 
 
 def call(*arguments: object) -> Result:
+    if arguments[0] == "run":  # in this process, which has the stand-ins
+        arguments = ("run", "--workers", 0, *arguments[1:])
     return RUNNER.invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
@@ -64,10 +64,10 @@ def smears(tmp_path: Path) -> Path:
 # -- run ---------------------------------------------------------------------------------------------------------------
 
 
-def test_run_writes_the_results_and_says_what_it_found(smears: Path, tmp_path: Path, asked: list[dict[str, str]]) -> None:
+def test_run_writes_the_results_and_says_what_it_found(smears: Path, tmp_path: Path, asked: list[dict[str, object]]) -> None:
     result = call("run", smears, tmp_path / "out", "--um-per-px", 0.17, "--device", "cpu", "--segmenter", "mine.safetensors")
     assert result.exit_code == 0
-    assert asked == [{"segmenter": "mine.safetensors", "classifier": "default", "device": "cpu"}]
+    assert asked == [{"segmenter": "mine.safetensors", "classifier": "default", "device": "cpu", "threads": 2}]
     assert re.search(r"lymphocyte\W+\d+\W+\d+\.\d\W+\d+\.\d - \d+\.\d", result.stdout)
     assert "3 images done, 0 failed, 4 cells" in result.stdout
     assert str(tmp_path / "out") in result.stdout
@@ -116,12 +116,26 @@ def test_every_setting_is_an_option_with_its_range_and_default() -> None:
     assert "--no-separate-touching" in text
 
 
-def test_a_dry_run_tells_the_images_and_writes_nothing(smears: Path, tmp_path: Path, asked: list[dict[str, str]]) -> None:
+def test_a_dry_run_tells_what_would_be_done_and_why_and_writes_nothing(
+    smears: Path, tmp_path: Path, asked: list[dict[str, object]]
+) -> None:
     result = call("run", smears, tmp_path / "out", "--dry-run")
     assert result.exit_code == 0
-    assert result.stdout.split() == ["slide-1/field-1.png", "slide-1/field-2.png", "slide-1/field-3.png"]
+    assert result.stdout.splitlines() == [f"new   slide-1/field-{i}.png: not analysed yet" for i in (1, 2, 3)]
+    assert "3 images, of which 3 would be analysed (3 new)" in result.stderr
     assert not (tmp_path / "out").exists()
     assert asked == []
+    call("run", smears, tmp_path / "out")
+    (smears / "slide-1" / "field-2.png").write_text("no image")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    result = call("run", smears, tmp_path / "out", "--dry-run")
+    assert result.stdout.splitlines() == [
+        "skip  slide-1/field-1.png: done",
+        "stale slide-1/field-2.png: the image file has changed",
+        "skip  slide-1/field-3.png: done",
+    ]
+    assert "3 images, of which 1 would be analysed (2 skip, 1 stale)" in result.stderr
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------
@@ -224,6 +238,35 @@ def test_collect_makes_the_tables_again(smears: Path, tmp_path: Path, asked: obj
     assert call("collect", smears).exit_code == 2
 
 
+def test_shards_are_run_one_by_one_and_collected(smears: Path, tmp_path: Path, asked: object) -> None:
+    (smears / "bad.png").touch()
+    codes = []
+    for part in ("0/2", "1/2"):
+        result = call("run", smears, tmp_path / "out", "--shard", part)
+        assert "napari-wbc collect" in result.stdout
+        assert ("1 images of this shard are failed" in result.stdout) == (result.exit_code == 1)
+        codes.append(result.exit_code)
+    assert sorted(codes) == [0, 1]
+    assert not (tmp_path / "out" / "cells.csv").exists()
+    collected = call("collect", tmp_path / "out")
+    assert (collected.exit_code, "3 images done, 1 failed" in collected.stdout) == (1, True)
+    wrong = call("run", smears, tmp_path / "out", "--shard", "2/2")
+    assert (wrong.exit_code, "i from 0 to n - 1" in wrong.stderr) == (2, True)
+
+
+def test_verify_names_what_is_wrong(smears: Path, tmp_path: Path, asked: list[dict[str, object]]) -> None:
+    call("run", smears, tmp_path / "out")
+    sound = call("verify", tmp_path / "out", "--sample", 2)
+    assert sound.exit_code == 0
+    assert "3 images with their files looked at, 2 analysed again." in sound.stdout
+    assert "All is as the run left it." in sound.stdout
+    assert asked[-1]["threads"] == read_run(tmp_path / "out").threads == 1
+    (tmp_path / "out" / "cells.csv").unlink()
+    damaged = call("verify", tmp_path / "out", "--sample", 0)
+    assert (damaged.exit_code, "cells.csv: missing" in damaged.stdout) == (1, True)
+    assert call("verify", smears).exit_code == 2
+
+
 def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     architecture = SimpleNamespace(model_dump=lambda: {"network": "deeplabv3plus", "encoder": "resnet50"})
     card = SimpleNamespace(
@@ -237,6 +280,7 @@ def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> 
         start_weights="ImageNet",
         licences=("weights: BSD-3-Clause",),
         metrics={"WBC IoU": "0.91"},
+        domain=None,
     )
     use(monkeypatch, load_fakes, [SimpleNamespace(name="default", size=26_700_000, sha256="abc123", card=card)])
     text = call("models").stdout
@@ -254,10 +298,43 @@ def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> 
         assert words in text
 
 
+def test_results_go_out_and_what_was_corrected_comes_back(tmp_path: Path) -> None:
+    out, dst = make_results(tmp_path, {"s/a.png": ring(), "b.png": ring()}), tmp_path / "dst"
+    assert call("export", "geojson", out, dst).stdout == f"2 images exported to {dst}\n"
+    path = dst / "b.png.geojson"
+    path.write_text(path.read_text().replace('"basophil"', '"monocyte"'))
+    done = call("import", "geojson", dst, out)
+    assert done.exit_code == 0
+    assert done.stdout.startswith("1 images changed, 1 left as they were, 0 failed.")
+    assert "monocyte     │ 3 " in done.stdout
+    assert "b.png,1,0.0" not in (out / "cells.csv").read_text()
+    path.write_text("nonsense")
+    failed = call("import", "geojson", dst, out)
+    assert failed.exit_code == 1
+    assert f"Failed: b.png: {path} cannot be read as JSON" in failed.stderr
+
+
+def test_formats_that_are_none_and_folders_that_are_full_are_wrong_use(tmp_path: Path) -> None:
+    out = make_results(tmp_path, {"b.png": ring()})
+    for arguments, said in (
+        (("export", "voc", out, tmp_path / "dst"), "no format 'voc'. Known formats: geojson, coco"),
+        (("import", "voc", out, tmp_path / "dst"), "no format or data set 'voc'. Known: geojson, coco"),
+        (("export", "csv", out, out), "is not an empty folder"),
+        (("export", "csv", tmp_path, tmp_path / "dst"), "is not a results folder"),
+        (("import", "csv", tmp_path / "nowhere", out), "is not a file"),
+        (("import", "geojson", tmp_path / "nowhere", out), "nowhere is not there"),
+        (("import", "geojson", tmp_path / "images", out), "No file in"),
+    ):
+        done = call(*arguments)
+        assert done.exit_code == 2
+        assert said in done.stderr
+    assert not (tmp_path / "dst").exists()
+
+
 def test_version_and_help() -> None:
     assert call("--version").stdout.strip() == f"napari-wbc {__version__}"
     text = call("--help").stdout
-    for command in ("run", "demo", "collect", "models", "evaluate", "import", "train"):
+    for command in ("run", "demo", "collect", "verify", "models", "evaluate", "export", "import", "train"):
         assert re.search(rf"^\s+{command}\b", text, re.MULTILINE)
 
 
@@ -276,43 +353,6 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 # -- as a program ------------------------------------------------------------------------------------------------------
-
-
-def program(*arguments: object, **options: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **options}
-    words = [sys.executable, "-m", "tests.cli_with_fakes", *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    # A shell's background jobs ignore Ctrl-C and hand that on; here it must arrive whoever runs the tests.
-    heed = None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(words, cwd=REPOSITORY, env=environment, text=True, preexec_fn=heed, **pipes)
-
-
-def tables_and_labels(out: Path) -> dict[str, bytes]:
-    paths = [*out.glob("*.csv"), *out.rglob("*.tif")]
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_killed_interrupted_and_continued_it_gives_the_same_bytes(tmp_path: Path) -> None:
-    smears = write_slides(tmp_path / "in", 2, 10)
-    once, often = tmp_path / "once", tmp_path / "often"
-    whole = program("run", smears, once)
-    stdout, stderr = whole.communicate(timeout=60)
-    assert (whole.returncode, "Research use only" in stdout) == (0, True), stderr
-    for stop, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
-        before = len(list(often.rglob("*.json")))
-        stopped = program("run", smears, often, SECONDS_PER_IMAGE="0.4")
-        deadline = time.monotonic() + 30
-        while len(list(often.rglob("*.json"))) <= before + 1 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        stopped.send_signal(stop)
-        stdout, stderr = stopped.communicate(timeout=60)
-        assert (stopped.returncode, "Traceback" in stderr) == (code, False), stderr
-        assert before < len(list(often.rglob("*.json"))) < 20
-    last = program("run", smears, often)
-    stdout, stderr = last.communicate(timeout=60)
-    assert last.returncode == 0, stderr
-    assert tables_and_labels(often) == tables_and_labels(once)
 
 
 def test_exit_codes_reach_the_shell(tmp_path: Path) -> None:

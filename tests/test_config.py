@@ -83,6 +83,8 @@ def test_identity_depends_on_the_values_alone() -> None:
         == make_settings({"um_per_px": 0.2, "min_area_px": 100}).identity()
     )
     assert Settings().identity() == make_settings({"min_area_px": 200}).identity()
+    assert Settings().identity() == make_settings(json.loads(json.dumps(Settings().model_dump()))).identity()
+    assert Settings().identity() == Settings(max_megapixels=150).identity() == Settings(max_megapixels=150.0).identity()
     different = [
         Settings(),
         *(make_settings(v) for v in ({"min_area_px": 201}, {"um_per_px": 0.2}, {"separate_touching": False})),

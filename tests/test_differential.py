@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binomtest
 
+from napari_wbc.cells import Box, Cell
 from napari_wbc.config import CELL_TYPES
-from napari_wbc.differential import TypeCount, differential
+from napari_wbc.differential import TypeCount, absolute, as_text, countable, differential, n_counted
 
 
 def by_type(rows: list[TypeCount], slide: str) -> dict[str, TypeCount]:
@@ -59,3 +60,26 @@ def test_a_slide_without_a_counted_cell_has_no_percentages() -> None:
 
 def test_no_cells_at_all_give_the_pooled_rows_alone() -> None:
     assert {(row.slide, row.n) for row in differential({})} == {("*", 0)}
+
+
+def test_text_for_a_report_has_percent_interval_and_absolute_counts() -> None:
+    counts = {("s", "neutrophil", True): 60, ("s", "lymphocyte", False): 40, ("s", "unidentified", False): 3}
+    rows = [row for row in differential(counts) if row.slide == "*"]
+    assert n_counted(rows) == 100
+    assert absolute(rows[4], 8.0) == pytest.approx(4.8)
+    assert absolute(rows[5], 8.0) is None
+    lines = as_text(rows, 8.0).splitlines()
+    assert lines[0].split() == ["cell", "type", "n", "%", "95", "%", "interval", "10⁹/L", "not", "reviewed"]
+    assert lines[5].split() == ["neutrophil", "60", "60.0", "49.7", "-", "69.7", "4.80", "0"]
+    assert lines[6].split() == ["unidentified", "3", "3"]
+    assert lines[-1] == "100 cells counted"
+    assert "10⁹/L" not in as_text(rows)
+
+
+def test_a_cell_counts_as_reviewed_if_a_person_saw_it_or_vouches_for_its_image() -> None:
+    cells = [
+        Cell(1, Box(0, 0, 1, 1), 0, 0, 1, False),
+        Cell(2, Box(0, 0, 1, 1), 0, 0, 1, False, cell_type="blast", reviewed_by="A"),
+    ]
+    assert countable("s", cells, False) == [("s", "unidentified", False), ("s", "blast", True)]
+    assert countable("s", cells, True) == [("s", "unidentified", True), ("s", "blast", True)]

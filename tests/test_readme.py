@@ -16,6 +16,7 @@ from napari_wbc.synthetic import draw_field
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CLUSTERS = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -52,10 +53,10 @@ def test_the_files_that_the_readme_names_are_there() -> None:
 
 def test_the_options_that_the_readme_names_exist() -> None:
     shown = ""
-    for command in ("run", "train", "crossval"):
+    for command in ("run", "train", "crossval", "verify"):
         call = [sys.executable, "-m", "napari_wbc", command, "--help"]
         shown += subprocess.run(call, capture_output=True, text=True, check=True).stdout
-    options = set(re.findall(r"`(--[a-z-]+)", README))
+    options = set(re.findall(r"`(--[a-z-]+)", README + CLUSTERS))
     assert options
     assert {option for option in options if option not in shown} == set()
 

@@ -7,16 +7,18 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ._cli.options import CommandWithSettings, read_options
-from .errors import ModelMemoryError, StorageError, WbcError
+from .errors import ModelMemoryError, StorageError, UsageError, WbcError, WorkersError
+from .exchange import FORMATS
 
 if TYPE_CHECKING:
-    from .pipeline import LoadModels
+    from .pipeline import Models
 
 app = typer.Typer(
     help="Find, outline, name and count the white blood cells of stained blood smears. Research use only.",
@@ -30,6 +32,10 @@ app = typer.Typer(
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the networks run.")]
 SegmenterName = Annotated[str, typer.Option(help="Model that finds the cells: a name that `models` lists, or a file.")]
 ClassifierName = Annotated[str, typer.Option(help="Model that names the cells: a name that `models` lists, or a file.")]
+THREADS = 2
+Threads = Annotated[
+    int, typer.Option(min=1, help="Threads of each process on the processor; with others, last digits may be others.")
+]
 What = Annotated[Literal["segmenter", "classifier"], typer.Argument(help="The network to train.")]
 Data = Annotated[list[Path], typer.Argument(metavar="DATA...", help="Results folders that a person has corrected.")]
 RecipeName = Annotated[Literal["default", "paper"], typer.Option(help="How to train.")]
@@ -40,8 +46,8 @@ StartWeights = Annotated[
     str | None, typer.Option(metavar="NAME|FILE", help="Start weights: an .npz file, a name of torchvision's, or none.")
 ]
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the recipe.")]
-ImageFolders = Annotated[list[Path] | None, typer.Option(help="Folder of the images, where they have moved.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same split and training.")]
+Images = Annotated[list[Path] | None, typer.Option(help="Folder of the images, where they have moved.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the log.")]
 
 
@@ -76,24 +82,45 @@ def run(
     segmenter: SegmenterName = "default",
     classifier: ClassifierName = "default",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try images again that failed before.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell which images would be analysed.")] = False,
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Read every image for its hash; else size and time of change are trusted.")
+    ] = False,
+    overwrite_reviewed: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite-reviewed",
+            help="Analyse changed images again that a person has worked on; a copy goes to OUT/replaced.",
+        ),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done with each image, and why.")] = False,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that do the work; 0: the program's own, which a crashing decoder ends.")
+    ] = 1,
+    threads: Threads = THREADS,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only part I, from 0 to N - 1; `collect` makes the tables of all parts.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Scheduler of a dask cluster that does the work: tcp://HOST:PORT.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Find, outline, name and count the white blood cells of many images."""
     with _exit_codes(debug):
         settings = read_options(context)
-        if dry_run:
-            from .batch.discover import discover
-
-            found = discover(inputs, out)
-            print("\n".join(image.name for image in found.images))
-            print(f"{len(found.images)} images in {found.root}, {found.n_other} other files.", file=sys.stderr)
-            return
         from . import batch
         from ._cli import terminal
 
-        load = _loader(segmenter, classifier, device)
-        summary = terminal.follow(batch.run(inputs, out, load, settings, retry_failed=retry_failed))
+        load = partial(_load, segmenter, classifier, device, threads)
+        redo = batch.Redo(retry_failed, rehash, overwrite_reviewed)
+        part = None if shard is None else batch.read_shard(shard)
+        if dry_run:
+            tasks = batch.preview(inputs, out, load, settings, redo=redo, shard=part)
+            print("\n".join(map(terminal.task_text, tasks)))
+            print(terminal.needs_text(tasks), file=sys.stderr)
+            return
+        steps = batch.run(inputs, out, load, settings, redo=redo, shard=part, workers=workers, cluster=cluster)
+        summary = terminal.follow(steps)
         print(terminal.run_text(summary))
     raise typer.Exit(summary.exit_code)
 
@@ -118,7 +145,9 @@ def demo(
             "These smears are SYNTHETIC: drawn by the program, no blood. They show that it works here, not how well on yours."
         )
         drawn = draw(out)
-        summary = terminal.follow(batch.run(drawn.images, drawn.results, _loader(segmenter, classifier, device), settings))
+        summary = terminal.follow(
+            batch.run(drawn.images, drawn.results, partial(_load, segmenter, classifier, device, THREADS), settings)
+        )
         print(terminal.run_text(summary))
         print(terminal.truth_text(compare_with_truth(drawn)))
     raise typer.Exit(summary.exit_code)
@@ -137,6 +166,29 @@ def collect(
         summary = make(out)
         print(terminal.folder_text(summary, out))
     raise typer.Exit(1 if summary.failed else 0)
+
+
+@app.command()
+def verify(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A results folder.")],
+    sample: Annotated[int, typer.Option(min=0, help="Images to be analysed again at most.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed takes the same images.")] = 0,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images, where they have moved.")] = None,
+    device: Device = "auto",
+    segmenter: SegmenterName = "default",
+    classifier: ClassifierName = "default",
+    debug: Debug = False,
+) -> None:
+    """Tell which files of a results folder are missing, altered, or no longer reproducible."""
+    with _exit_codes(debug):
+        from ._cli import terminal
+        from .batch.verify import verify as steps
+        from .results.runfile import read_run
+
+        load = partial(_load, segmenter, classifier, device, read_run(out).threads)
+        result = terminal.follow(steps(out, load, sample, seed, images))
+        print(terminal.verification_text(result))
+    raise typer.Exit(result.exit_code)
 
 
 @app.command()
@@ -165,21 +217,51 @@ def evaluate(
         print(figures.to_json() if json else figures.table())
 
 
-@app.command("import")
-def import_(
-    layout: Annotated[str, typer.Argument(metavar="LAYOUT", help="How it is laid out: bccd, lisc, pbc, raabin or zheng.")],
-    src: Annotated[Path, typer.Argument(metavar="SRC", help="Folder of the data set, unpacked.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results; the images stay where they are.")],
+@app.command()
+def export(
+    format_: Annotated[str, typer.Argument(metavar="FORMAT", help=f"Of the files: {', '.join(FORMATS)}.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A results folder.")],
+    dst: Annotated[Path, typer.Argument(metavar="DST", help="New folder for the files.")],
+    images: Images = None,
     debug: Debug = False,
 ) -> None:
-    """Import a public data set with its outlines, boxes and types, for training and evaluation."""
+    """Write results in a format of other programs; `import` brings back what was corrected there."""
     with _exit_codes(debug):
         from ._cli import importing
-        from .datasets import import_dataset
+        from .exchange.transfer import export_results
 
-        summary = importing.follow(import_dataset(layout, src, out))
-        print(importing.import_text(summary))
-    raise typer.Exit(summary.exit_code)
+        print(importing.export_text(importing.follow(export_results(format_, out, dst, images or ()))))
+
+
+@app.command("import")
+def import_(
+    what: Annotated[
+        str, typer.Argument(metavar="FORMAT", help=f"{', '.join(FORMATS)}; or a data set: bccd, lisc, pbc, raabin, zheng.")
+    ],
+    src: Annotated[Path, typer.Argument(metavar="SRC", help="The files, or the folder of the data set, unpacked.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Results folder of these images; of a data set, a new one.")],
+    images: Images = None,
+    debug: Debug = False,
+) -> None:
+    """Bring what was corrected in other programs into results, or make results of a public data set."""
+    with _exit_codes(debug):
+        from ._cli import importing, terminal
+        from .batch.collect import collect as make
+        from .datasets import LAYOUTS, import_dataset
+        from .exchange.transfer import import_into
+
+        if what in FORMATS:
+            transfer = importing.follow(import_into(what, src, out, images or ()))
+            tables = make(out)
+            print(f"{importing.changes_text(transfer)}\n{terminal.folder_text(tables, out)}")
+            exit_code = transfer.exit_code
+        elif what in LAYOUTS:
+            summary = importing.follow(import_dataset(what, src, out))
+            print(importing.import_text(summary))
+            exit_code = summary.exit_code
+        else:
+            raise UsageError(f"There is no format or data set {what!r}. Known: {', '.join((*FORMATS, *LAYOUTS))}.")
+    raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -191,7 +273,7 @@ def train(
     from_model: FromModel = None,
     start: StartWeights = None,
     changes: Changes = None,
-    images: ImageFolders = None,
+    images: Images = None,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a training that was stopped.")] = False,
     device: Device = "auto",
@@ -228,7 +310,7 @@ def crossval(
     from_model: FromModel = None,
     start: StartWeights = None,
     changes: Changes = None,
-    images: ImageFolders = None,
+    images: Images = None,
     seed: Seed = 0,
     device: Device = "auto",
     debug: Debug = False,
@@ -250,10 +332,11 @@ def crossval(
         print(f"\nFigures: {out.absolute() / 'crossval.json'}")
 
 
-def _loader(segmenter: str, classifier: str, device: str) -> LoadModels:
+def _load(segmenter: str, classifier: str, device: str, threads: int) -> Models:
+    """Load the models; worker processes and clusters call it by its name."""
     from .nets import load_models
 
-    return lambda: load_models(segmenter=segmenter, classifier=classifier, device=device)
+    return load_models(segmenter=segmenter, classifier=classifier, device=device, threads=threads)
 
 
 @contextmanager
@@ -271,7 +354,7 @@ def _exit_codes(debug: bool) -> Iterator[None]:
         if debug:
             traceback.print_exc()
         print(f"Error: {error}", file=sys.stderr)
-        raise typer.Exit(3 if isinstance(error, StorageError | ModelMemoryError) else 2) from None
+        raise typer.Exit(3 if isinstance(error, StorageError | ModelMemoryError | WorkersError) else 2) from None
 
 
 class _StderrLog(logging.Handler):

@@ -46,7 +46,7 @@ ASSUMED_UM_PER_PX = 0.1
 class Settings(BaseModel):
     """The settings of one analysis. Frozen; unknown names are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     um_per_px: float | None = Field(
         default=None, gt=0.005, le=10, title="Pixel size", json_schema_extra={"unit": "µm/px"},

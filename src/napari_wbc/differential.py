@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .config import CELL_TYPES, UNCOUNTED_TYPES
+from .cells import Cell
+from .config import CELL_TYPES, UNCOUNTED_TYPES, UNIDENTIFIED
 from .proportion import clopper_pearson
 
 POOLED = "*"
@@ -42,6 +43,50 @@ class TypeCount:
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(TypeCount))
 """Columns of `differential.csv`, in order."""
+
+COUNT_TO: tuple[int, ...] = (100, 200, 400)
+"""Numbers of cells to which differentials are usually counted."""
+
+
+def countable(slide: str, cells: Iterable[Cell], vouched: bool) -> list[tuple[str, str, bool]]:
+    """Slide, cell type, and whether a person has looked at it, of every cell of an image; `vouched`: of all its cells."""
+    return [
+        (slide, cell.cell_type or UNIDENTIFIED, vouched or cell.reviewed_by is not None or cell.type_source == "human")
+        for cell in cells
+    ]
+
+
+def n_counted(rows: Iterable[TypeCount]) -> int:
+    """Cells in the denominator of the rows of one slide."""
+    return sum(row.n for row in rows if row.cell_type not in UNCOUNTED_TYPES)
+
+
+def absolute(row: TypeCount, wbc: float | None) -> float | None:
+    """Cells of a type per volume, in the unit of `wbc`, the white blood cells in all per volume; None where unknown."""
+    return None if wbc is None or row.percent is None else wbc * row.percent / 100
+
+
+def as_text(rows: Iterable[TypeCount], wbc: float | None = None) -> str:
+    """The rows of one slide as text in columns, with absolute counts (10⁹/L) where `wbc` is known."""
+    rows = list(rows)
+    head = ["cell type", "n", "%", "95 % interval", "10⁹/L", "not reviewed"]
+    lines = [head, *([row.cell_type, str(row.n), *shares(row, wbc), str(row.n_unreviewed)] for row in rows)]
+    if wbc is None:
+        lines = [line[:4] + line[5:] for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = [
+        "  ".join(text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(zip(line, widths, strict=True)))
+        for line in lines
+    ]
+    return "\n".join([*(line.rstrip() for line in table), f"{n_counted(rows)} cells counted"])
+
+
+def shares(row: TypeCount, wbc: float | None = None) -> tuple[str, str, str]:
+    """Percent, its interval and the absolute count of a row, as text; empty where there is none."""
+    if row.percent is None:
+        return "", "", ""
+    per_volume = absolute(row, wbc)
+    return (f"{row.percent:.1f}", f"{row.ci_low:.1f} - {row.ci_high:.1f}", "" if per_volume is None else f"{per_volume:.2f}")
 
 
 def differential(cells: Mapping[tuple[str, str, bool], int], slides: Iterable[str] = ()) -> list[TypeCount]:

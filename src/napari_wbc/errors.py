@@ -14,6 +14,7 @@ Every message says what went wrong, where, what was found and what to do about i
     ├── DeviceError (ValueError)           the device asked for is not there
     ├── ModelMemoryError (OSError)         the network ran out of memory
     ├── ResultsError (ValueError)          a results folder, or a file in it, is not what it should be
+    ├── WorkersError (OSError)             the processes or the cluster that do the work cannot start, or were lost
     └── StorageError (OSError)             results cannot be written: disk full, permission, vanished drive
 """
 
@@ -62,6 +63,10 @@ class ModelMemoryError(WbcError, OSError):
 
 class ResultsError(WbcError, ValueError):
     """A results folder, or a file in it, is not what it should be."""
+
+
+class WorkersError(WbcError, OSError):
+    """The processes or the cluster that do the work cannot start, or were lost."""
 
 
 class StorageError(WbcError, OSError):

@@ -19,6 +19,7 @@ def measure(
     scores: Mapping[int, float],
     um_per_px: float | None,
     nucleus_areas_px: Mapping[int, int] = MappingProxyType({}),
+    window: Box | None = None,
 ) -> CellTable:
     """One row per cell, without a type.
 
@@ -27,13 +28,15 @@ def measure(
     image
         (H, W, 3) uint8.
     labels
-        (H, W) int32, value = id.
+        (H, W) int32, value = id; with a `window` those of the window alone.
     scores
         Mean probability of WBC inside each cell, by id; ids without one get none.
     um_per_px
         Pixel size, µm, or None: then the columns in µm stay empty.
     nucleus_areas_px
         Area of the nucleus of each cell, by id; ids without one get none.
+    window
+        The box of `image` that `labels` shows; None: all of it.
 
     Returns
     -------
@@ -41,10 +44,11 @@ def measure(
     the convex hull of its pixels; perimeter and eccentricity follow
     `skimage.measure.regionprops`.
     """
-    height, width = labels.shape
+    height, width = image.shape[:2]
+    y0, x0 = (0, 0) if window is None else window[:2]
     cells = []
-    for region in regionprops(labels):
-        box = Box(*(int(v) for v in region.bbox))
+    for region in regionprops(labels, offset=(y0, x0)):
+        box = Box(*(int(v) + offset for v, offset in zip(region.bbox, (y0, x0, y0, x0), strict=True)))
         area_px = int(region.area)
         diameter_px = 2 * math.sqrt(area_px / math.pi)
         pixels = image[box.slices]

@@ -22,7 +22,7 @@ from .domain import Sources, judge, measure_domain
 from .measure import measure
 from .nucleus import nucleus_areas_px
 from .separate import separate
-from .tiling import stitch, windows
+from .tiling import TILE_PX, stitch, windows
 
 
 class Network(Protocol):
@@ -39,6 +39,10 @@ class Network(Protocol):
     @property
     def device(self) -> str:
         """The device really used, e.g. `cpu` or `cuda:0`."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that compute on the processor: the last digits may depend on them."""
 
 
 class Segmenter(Network, Protocol):
@@ -140,20 +144,25 @@ def analyse(image: RgbImage | Field, models: Models, settings: Settings | None =
     return analyse_many([image], models, settings)[0]
 
 
-def analyse_many(images: Sequence[RgbImage | Field], models: Models, settings: Settings | None = None) -> list[Analysis]:
-    """`analyse` for several images at once. The result of an image does not depend on its neighbours."""
-    return finish(analyse_steps(images, models, settings))
+def analyse_many(
+    images: Sequence[RgbImage | Field], models: Models, settings: Settings | None = None, tile_px: int = TILE_PX
+) -> list[Analysis]:
+    """`analyse` for several images at once. The result of an image does not depend on its neighbours.
+
+    `tile_px` is the largest side of what the segmenter sees at once, analysis px; smaller needs less memory.
+    """
+    return finish(analyse_steps(images, models, settings, tile_px))
 
 
 def analyse_steps(
-    images: Sequence[RgbImage | Field], models: Models, settings: Settings | None = None
+    images: Sequence[RgbImage | Field], models: Models, settings: Settings | None = None, tile_px: int = TILE_PX
 ) -> Steps[list[Analysis]]:
     """`analyse_many` step by step, for front ends that show progress and may stop."""
     settings = settings or Settings()
     fields = [as_field(image) for image in images]
     segmentations = []
     for field in fields:
-        segmentations.append((yield from segment_steps(field, models.segmenter, settings)))
+        segmentations.append((yield from segment_steps(field, models.segmenter, settings, tile_px)))
     return (yield from reclassify_steps(fields, segmentations, models.classifier))
 
 
@@ -184,7 +193,7 @@ def as_field(image: RgbImage | Field) -> Field:
     return Field(image)
 
 
-def segment_steps(field: Field, segmenter: Segmenter, settings: Settings) -> Steps[Segmentation]:
+def segment_steps(field: Field, segmenter: Segmenter, settings: Settings, tile_px: int = TILE_PX) -> Steps[Segmentation]:
     """`segment_cells`, step by step.
 
     Where neither user nor file nor red cells tell the pixel size, or the white cells found contradict the red ones, it is
@@ -193,17 +202,17 @@ def segment_steps(field: Field, segmenter: Segmenter, settings: Settings) -> Ste
     """
     yield Step("scale", 0, 1)
     scale = scaling.choose_scale(field, settings, segmenter.um_per_px)
-    found = yield from _segment_at(field, scale, segmenter, settings)
+    found = yield from _segment_at(field, scale, segmenter, settings, tile_px)
     trained = segmenter.um_per_px, segmenter.cell_diameter_um
     for other in scaling.other_scales(field, scale) if not found.scores else ():
-        tried = yield from _segment_at(field, other, segmenter, settings)
+        tried = yield from _segment_at(field, other, segmenter, settings, tile_px)
         if tried.scores and scaling.scale_from_cells(tried.labels, other, *trained) is None:
             scale, found = other, tried
             break
     better = scaling.scale_from_cells(found.labels, scale, *trained)
     if better is not None:
         scale = better
-        found = yield from _segment_at(field, scale, segmenter, settings)
+        found = yield from _segment_at(field, scale, segmenter, settings, tile_px)
     yield Step("outline", 0, 1)
     native = scaling.to_native(found.labels, found.probability, settings.mask_threshold, field.pixels.shape[:2])
     native.flags.writeable = False
@@ -222,10 +231,10 @@ class _Found:
     probability: Probabilities
 
 
-def _segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Settings) -> Steps[_Found]:
+def _segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Settings, tile_px: int) -> Steps[_Found]:
     """The cells at a scale, large images tile by tile."""
     image = scaling.to_analysis(field.pixels, scale.analysis_scale)
-    tiles = windows(image.shape[:2])
+    tiles = windows(image.shape[:2], tile_px)
     outputs = []
     for i, tile in enumerate(tiles):
         yield Step("segment", i, len(tiles))
@@ -247,18 +256,28 @@ def reclassify_steps(
         pixels, labels = field.pixels, segmentation.labels
         nuclei = nucleus_areas_px(pixels, labels)
         tables.append(measure(pixels, labels, segmentation.scores, segmentation.scale.um_per_px, nuclei))
-    total = sum(map(len, tables))
-    named: list[tuple[Probabilities, Probabilities]] = []
-    size, margin = classifier.crop_size_px, classifier.crop_margin
-    crops = (crop(f.pixels, cell.box, size, margin) for f, table in zip(fields, tables, strict=True) for cell in table)
-    for batch in _chunks(crops, CROPS_PER_STEP):
-        yield Step("classify", len(named) * CROPS_PER_STEP, total)
-        named.append(classifier(batch))
-    rows = iter([row for probabilities, none in named for row in zip(probabilities, none, strict=True)])
+    cells = [(field.pixels, cell) for field, table in zip(fields, tables, strict=True) for cell in table]
+    named = iter((yield from _name_steps(cells, classifier)))
     return [
-        Analysis(s.labels, CellTable(tuple(_name(cell, *next(rows), classifier) for cell in table)), s.scale, s.domain)
+        Analysis(s.labels, CellTable(tuple(next(named) for _ in table)), s.scale, s.domain)
         for s, table in zip(segmentations, tables, strict=True)
     ]
+
+
+def name_steps(pixels: RgbImage, cells: Sequence[Cell], classifier: Classifier) -> Steps[list[Cell]]:
+    """Measured cells of an image (H, W, 3) uint8 with their types and probabilities, step by step."""
+    return (yield from _name_steps([(pixels, cell) for cell in cells], classifier))
+
+
+def _name_steps(cells: Sequence[tuple[RgbImage, Cell]], classifier: Classifier) -> Steps[list[Cell]]:
+    """The cells, each with its image, as named."""
+    said: list[tuple[Probabilities, Probabilities]] = []
+    crops = (crop(pixels, cell.box, classifier.crop_size_px, classifier.crop_margin) for pixels, cell in cells)
+    for batch in _chunks(crops, CROPS_PER_STEP):
+        yield Step("classify", len(said) * CROPS_PER_STEP, len(cells))
+        said.append(classifier(batch))
+    rows = [row for probabilities, none in said for row in zip(probabilities, none, strict=True)]
+    return [_name(cell, *row, classifier) for (_, cell), row in zip(cells, rows, strict=True)]
 
 
 CROPS_PER_STEP = 32

@@ -12,6 +12,8 @@ from .cells import Box, Probabilities
 
 TILE_PX, HALO_PX = 768, 96
 """Side of a window and overlap on each side, analysis px: a halo is wider than a cell."""
+SMALL_TILE_PX = TILE_PX // 2
+"""Side of a window where memory does not suffice for one of `TILE_PX`, analysis px."""
 
 
 @dataclass(frozen=True)

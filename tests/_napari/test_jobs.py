@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_wbc._napari import jobs
-from napari_wbc._napari.status import describe_analysis, describe_scale, describe_segmentation
+from napari_wbc._napari.status import describe_analysis, describe_run, describe_scale, describe_segmentation
+from napari_wbc.batch import analyse_folder
 from napari_wbc.cells import Analysis, Box, Cell, CellTable, Domain, Field, RgbImage, Scale, Segmentation
 from napari_wbc.config import Settings
 from napari_wbc.errors import CheckpointError, UsageError
 from napari_wbc.pipeline import Models, analyse, finish
+from napari_wbc.training.recipes import make_recipe
 from tests.fakes import load_fakes
+from tests.smears import write_slides
 
 
 @pytest.fixture
@@ -107,3 +111,48 @@ def test_the_status_tells_where_the_scale_comes_from() -> None:
     assert describe_scale(Scale(None, 0.6, "assumed")).startswith("Pixel size: unknown (assumed")
     empty = Segmentation(np.zeros((9, 9), np.int32), {}, Scale(0.1, 0.6, "file"))
     assert describe_segmentation(empty, load_fakes()).startswith("No white blood cell found.\nPixel size: 0.1 µm (stated by")
+
+
+def test_a_folder_gives_the_same_bytes_as_the_command_line(tmp_path: Path) -> None:
+    write_slides(tmp_path / "in")
+    (tmp_path / "in" / "broken.png").write_bytes(b"no image")
+    analyse_folder(tmp_path / "in", tmp_path / "expected", load_fakes())
+    job = jobs.analyse_folder(
+        jobs.KeptModels(fakes), jobs.ModelChoice(), tmp_path / "in", tmp_path / "out", Settings(), retry_failed=False
+    )
+    steps = [next(job) for _ in range(8)]  # one to load the models, one for each of seven images
+    assert [step.stage for step in steps[1:]] == ["images"] * 7
+    result = finish(job)
+    assert result.run.counts.failed == 1
+    assert "6 images done, 1 failed" in describe_run(result)
+    for name in ("cells.csv", "images.csv", "differential.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "expected" / name).read_bytes()
+
+
+def test_training_steps_are_those_of_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_wbc.training import train as training
+    from napari_wbc.training.loop import Batch
+
+    asked = []
+
+    def learn(request: training.Request) -> Generator[Batch, None, str]:
+        asked.append(request)
+        for done in (1, 2):
+            yield Batch(0, done, 2, 0.5)
+        return "the outcome"
+
+    monkeypatch.setattr(training, "train", learn)
+    model = tmp_path / "mine.safetensors"
+    job = jobs.train("classifier", (tmp_path,), model, "cpu")
+    epochs = make_recipe("classifier", "default", {}).fine_tune_epochs
+    assert [(step.stage, step.done, step.total) for step in (next(job), next(job), next(job))] == [
+        ("load torch", 0, 1),
+        (f"epoch 1 of {epochs}", 1, 2),
+        (f"epoch 1 of {epochs}", 2, 2),
+    ]
+    assert finish(job) == "the outcome"
+    (tmp_path / "mine.training").mkdir()
+    finish(jobs.train("classifier", (tmp_path,), model, "cpu"))
+    assert [(r.what, r.data, r.model, r.device, r.resume) for r in asked] == [
+        ("classifier", (tmp_path,), model, "cpu", resume) for resume in (False, True)
+    ]

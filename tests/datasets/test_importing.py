@@ -171,8 +171,8 @@ def test_the_command_counts_and_says_what_failed(zheng: Path, tmp_path: Path) ->
 
 
 def test_wrong_use_of_the_command_is_exit_code_2(zheng: Path, tmp_path: Path) -> None:
-    code, out, err = call("coco", zheng, tmp_path / "out")
+    code, out, err = call("voc", zheng, tmp_path / "out")
     assert (code, out) == (2, "")
-    assert err.strip().startswith("Error: There is no layout 'coco'")
+    assert err.strip().startswith("Error: There is no format or data set 'voc'")
     assert call("lisc", zheng, tmp_path / "out")[0] == 2
     assert call("zheng", zheng, tmp_path / "out")[0] == 0

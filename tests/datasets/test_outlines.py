@@ -9,8 +9,9 @@ import pytest
 
 from napari_wbc.cells import Box
 from napari_wbc.crop import boxes
-from napari_wbc.datasets.outlines import centred_box, ellipses, label_mask, pad_to, read_levels, stand_ins
+from napari_wbc.datasets.outlines import centred_box, label_mask, pad_to, read_levels, stand_ins
 from napari_wbc.errors import UnsupportedImageError
+from napari_wbc.exchange.stand_ins import ellipses
 from tests.datasets.trees import draw, draw_mask, save
 
 

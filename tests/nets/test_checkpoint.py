@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from napari_wbc.config import CELL_TYPES
-from napari_wbc.errors import CheckpointError, DeviceError
+from napari_wbc.errors import CheckpointError, DeviceError, ModelMemoryError
 from napari_wbc.nets import load_models, model_path
 from napari_wbc.nets.checkpoint import KEY, Alex, Card, DeepLab, read_card, read_checkpoint, save_checkpoint
 from napari_wbc.nets.classifier import TorchClassifier
@@ -154,6 +154,25 @@ def test_segmenter_gives_probabilities_of_the_size_of_its_images(segmenter: Path
     assert network.device == "cpu"
     precision = "bfloat16" if computes_bfloat16(torch.device("cpu")) else "float32"
     assert network.identity.endswith(f"+{precision}+torch-cpu")
+
+
+def test_lack_of_memory_on_the_processor_is_an_error_of_ours(segmenter: Path) -> None:
+    network = TorchSegmenter(segmenter, "cpu")
+    with pytest.raises(ModelMemoryError, match="cpu ran out of memory"), network._running():
+        torch.empty(2**60, dtype=torch.uint8)
+    with pytest.raises(RuntimeError, match="shape"), network._running():
+        torch.zeros(2, 3) @ torch.zeros(2, 3)
+
+
+def test_threads_are_set_for_the_process_and_told(segmenter: Path, classifier: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        models = load_models(segmenter, classifier, "cpu", threads=3)
+        assert models.segmenter.threads == models.classifier.threads == torch.get_num_threads() == 3
+        load_models(segmenter, classifier, "cpu")
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_classifier_numbers_do_not_depend_on_neighbours(classifier: Path) -> None:

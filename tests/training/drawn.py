@@ -12,10 +12,11 @@ from PIL import Image as Pillow
 from napari_wbc.cells import Analysis, CellTable, Scale
 from napari_wbc.config import CELL_TYPES, Settings
 from napari_wbc.measure import measure
-from napari_wbc.nets.checkpoint import Alex, Card, DeepLab, file_sha256, save_checkpoint
+from napari_wbc.nets.checkpoint import Alex, Card, DeepLab, save_checkpoint
 from napari_wbc.results import write_analysis
 from napari_wbc.results.record import InputFile, Origin
 from napari_wbc.results.runfile import Model, begin, write_run
+from napari_wbc.results.storage import file_sha256
 from napari_wbc.synthetic import draw_field
 
 UNIT = (0.5, 0.5, 0.5)

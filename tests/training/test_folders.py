@@ -17,7 +17,8 @@ from napari_wbc.config import CELL_TYPES
 from napari_wbc.crop import crop
 from napari_wbc.errors import ResultsError, UsageError
 from napari_wbc.results import read_labels, read_record, record_path
-from napari_wbc.training.folders import classifier_items, cut_out, open_sources, read_pixels, segmenter_items
+from napari_wbc.results.pixels import read_pixels
+from napari_wbc.training.folders import classifier_items, cut_out, open_sources, segmenter_items
 from tests.training.drawn import UM_PER_PX, corrected
 
 
@@ -92,14 +93,16 @@ def test_images_that_moved_are_found_and_others_of_that_name_are_refused(results
     shutil.move(images, moved)
     record = read_record(results, "s1/a.png")
     with pytest.raises(ResultsError, match=r"no file .*--images"):
-        read_pixels(open_sources([results])[0], record)
-    assert read_pixels(open_sources([results], [moved])[0], record).shape == (120, 160, 3)
+        read_pixels(results, record, open_sources([results])[0].roots)
+    assert read_pixels(results, record, open_sources([results], [moved])[0].roots).shape == (120, 160, 3)
     shutil.copytree(moved, images)
     shutil.copy(moved / "s2" / "a.png", moved / "s1" / "a.png")
-    assert read_pixels(open_sources([results], [moved])[0], record).shape == (120, 160, 3), "the one that is the same file"
+    assert read_pixels(results, record, open_sources([results], [moved])[0].roots).shape == (120, 160, 3), (
+        "the one that is the same file"
+    )
     shutil.copy(moved / "s2" / "a.png", images / "s1" / "a.png")
     with pytest.raises(ResultsError, match=r"another file \(sha256\)"):
-        read_pixels(open_sources([results])[0], record)
+        read_pixels(results, record, open_sources([results])[0].roots)
 
 
 def test_a_copy_of_an_image_is_taken_once(results: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,17 +1,22 @@
-"""What the command line shows of an import: the progress bar, and the counts at the end."""
+"""What the command line shows of imports and exports: the progress bar, and the counts at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import TypeVar
 
 from rich import progress as bars
 from rich.console import Console
 
-from ..datasets import ImportSummary, Progress
+from ..datasets import ImportSummary
+from ..exchange.transfer import Transfer
+from ..results.runfile import Progress
 from .terminal import MOST
 
+T = TypeVar("T")
 
-def follow(steps: Generator[Progress, None, ImportSummary]) -> ImportSummary:
+
+def follow(steps: Generator[Progress, None, T]) -> T:
     """Run to the end, with a progress bar on stderr, and one line there for each image that failed."""
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(), bars.TimeRemainingColumn())
@@ -21,8 +26,8 @@ def follow(steps: Generator[Progress, None, ImportSummary]) -> ImportSummary:
             try:
                 step = next(steps)
             except StopIteration as end:
-                summary: ImportSummary = end.value
-                return summary
+                result: T = end.value
+                return result
             bar.update(task, total=step.total, completed=step.done)
             if step.status == "failed":
                 console.print(f"Failed: {step.image}: {step.error}", soft_wrap=True)
@@ -43,3 +48,16 @@ def import_text(summary: ImportSummary) -> str:
     if kept:
         lines += [f"{len(kept)} images kept as a person has corrected them since:", *(f"  {image}" for image in kept[:MOST])]
     return "\n".join([*lines, f"Results: {summary.out.absolute()}"])
+
+
+def export_text(transfer: Transfer) -> str:
+    """What was exported."""
+    return f"{len(transfer.done)} images exported to {transfer.target.absolute()}"
+
+
+def changes_text(transfer: Transfer) -> str:
+    """What an import changed in a results folder."""
+    return (
+        f"{len(transfer.done)} images changed, {len(transfer.skipped)} left as they were, {len(transfer.failed)} failed. "
+        "What changed is marked as a person's."
+    )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich import progress as bars
 from rich.console import Console
 from rich.table import Table
 
 from ..batch import Progress, RunSummary
+from ..batch.resume import Task
+from ..batch.verify import Verification
 from ..evaluate import Evaluation
 from ..results.summary import Summary
 
@@ -24,8 +27,11 @@ MOST = 20
 """Images listed on the terminal; all of them are in the tables."""
 
 
-def follow(steps: Generator[Progress, None, RunSummary]) -> RunSummary:
-    """Run to the end, with a progress bar on stderr."""
+S = TypeVar("S")
+
+
+def follow(steps: Generator[Progress, None, S]) -> S:
+    """Run to the end, with a progress bar on stderr; what the steps return."""
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TextColumn("{task.fields[state]}"))
     skipped = 0
@@ -35,8 +41,8 @@ def follow(steps: Generator[Progress, None, RunSummary]) -> RunSummary:
             try:
                 step = next(steps)
             except StopIteration as end:
-                summary: RunSummary = end.value
-                return summary
+                result: S = end.value
+                return result
             skipped += step.status == "skipped"
             done, total = step.done - skipped, step.total - skipped
             state = _pace(done, total, bar.tasks[0].elapsed or 0.0)
@@ -53,6 +59,19 @@ def _pace(done: int, total: int, elapsed_s: float) -> str:
     return f"{done}/{total}, {done / elapsed_s:.2f} images/s, {left} left"
 
 
+def task_text(task: Task) -> str:
+    """What a run would do with an image, and why."""
+    return f"{task.need:<5} {task.image.name}: {task.why}"
+
+
+def needs_text(tasks: Sequence[Task]) -> str:
+    """How many images a run would analyse, and how many it would leave, by what they need."""
+    needs = Counter(task.need for task in tasks)
+    n_work = sum(task.is_work for task in tasks)
+    each = ", ".join(f"{n} {need}" for need, n in sorted(needs.items()))
+    return f"{len(tasks)} images, of which {n_work} would be analysed ({each}). Nothing was written."
+
+
 def run_text(summary: RunSummary) -> str:
     """What a run did, and what its folder holds now."""
     counts, kept = summary.run.counts, summary.run.kept
@@ -64,6 +83,9 @@ def run_text(summary: RunSummary) -> str:
     if kept:
         lines.append("Changed since, but kept, because a person has worked on them:")
         lines += _first(kept)
+    if summary.summary is None:
+        failed = f"{summary.n_failed} images of this shard are failed. " if summary.n_failed else ""
+        return "\n".join([*lines, f"{failed}When all shards are done: napari-wbc collect {summary.out}"])
     return "\n".join([*lines, folder_text(summary.summary, summary.out)])
 
 
@@ -82,6 +104,19 @@ def folder_text(summary: Summary, out: Path) -> str:
         RESEARCH_USE,
     ]
     return "\n".join(lines)
+
+
+def verification_text(result: Verification) -> str:
+    """What a verification has looked at, and everything that is wrong."""
+    close = f", {result.n_close} of them with other last digits, as on other processors" if result.n_close else ""
+    lines = [f"{finding.file}: {finding.problem}" for finding in result.findings]
+    return "\n".join(
+        [
+            *lines,
+            f"{result.n_images} images with their files looked at, {result.n_again} analysed again{close}.",
+            f"{len(lines)} files are not as they should be." if lines else "All is as the run left it.",
+        ]
+    )
 
 
 def truth_text(evaluation: Evaluation) -> str:

@@ -21,10 +21,11 @@ FIRST = ("cell_type", "margin", *(f"p_{name}" for name in CELL_TYPES), "none_of_
 def labels_features(cells: Sequence[Cell], last_id: int) -> pd.DataFrame:
     """The features of a Labels layer with the ids 0..`last_id`.
 
-    Columns are those of `cells.csv` without `cell_id`, `FIRST` first; columns without any value are left out.
+    Columns are those of `cells.csv` without `cell_id`, `FIRST` first; columns without any value are left out, but `cell_type`.
     """
     table = CellTable(tuple(cells)).to_pandas().astype(object).set_index("cell_id").rename_axis(None)
-    table = table.reindex(range(last_id + 1)).dropna(axis="columns", how="all")
+    table = table.reindex(range(last_id + 1))
+    table = table[[name for name in table if name == "cell_type" or table[name].notna().any()]]
     names = sorted(table, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
     return pd.DataFrame({name: _plain(table[name]) for name in names}, index=table.index)
 
@@ -44,7 +45,7 @@ def box_features(features: pd.DataFrame, ids: Iterable[int]) -> pd.DataFrame:
     if "cell_type" not in features:
         return table
     rows = features.reindex(table["cell_id"]).reset_index(drop=True)
-    types = _plain(rows["cell_type"].astype(object))
+    types = rows["cell_type"].astype(object)
     table["cell_type"] = types.where(types.notna(), "")
     table["probability"] = [row.get(f"p_{row['cell_type']}") for row in rows.to_dict("records")]
     for name in ("probability", "margin", "none_of_five_score"):
@@ -75,5 +76,6 @@ def colour_of(cell_type: object) -> str:
 def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
     """A column of objects as float where all its values are; missing values become NaN there, None elsewhere."""
     values = [None if pd.isna(value) else value for value in column]
-    real = all(isinstance(value, float) for value in values if value is not None)
+    present = [value for value in values if value is not None]
+    real = bool(present) and all(isinstance(value, float) for value in present)
     return pd.Series(values, index=column.index, dtype=float if real else object)

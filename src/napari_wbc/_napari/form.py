@@ -114,6 +114,7 @@ class Section(QWidget):
         self.button = QToolButton()
         self.button.setText(title)
         self.button.setCheckable(True)
+        self.button.setToolTip("Show or hide what is seldom changed.")
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.button.toggled.connect(self._open)
         layout = QVBoxLayout(self)

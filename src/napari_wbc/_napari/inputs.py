@@ -13,7 +13,7 @@ from napari.layers import Image, Labels, Layer
 from ..cells import Field, Scale, Segmentation
 from ..errors import ImageError, UnsupportedImageError, UsageError
 from ..images import to_rgb
-from .layers import KEY, origin
+from .origin import KEY, origin
 
 MAX_ID = 1_000_000
 """Largest id that a Labels layer may hold: the features table has one row per id, gaps included."""
@@ -26,8 +26,8 @@ def pixel_size(layer: Layer) -> float | None:
     whose sides differ by over 2 %.
     """
     stated = layer.metadata.get(KEY)
-    if isinstance(stated, Mapping):
-        size = stated.get("um_per_px")
+    if isinstance(stated, Mapping) and "um_per_px" in stated:
+        size = stated["um_per_px"]
         return None if size is None else float(size)
     quantities = [abs(float(step)) * unit for step, unit in zip(layer.scale, layer.units, strict=True)]
     if not all(quantity.check("[length]") for quantity in quantities):

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from ..cells import Analysis, Field, Segmentation
+from ..batch import Redo, RunSummary, run
+from ..cells import Analysis, Box, Cell, Field, Mask, RgbImage, Segmentation
 from ..config import Settings
 from ..errors import UsageError
 from ..pipeline import Models, Step, Steps, analyse_steps, reclassify_steps, segment_steps
+from ..review import classify_steps, outline_steps
+
+if TYPE_CHECKING:
+    from ..training.train import Outcome
+
+What: TypeAlias = Literal["segmenter", "classifier"]
+
+TRAINING = ".training"
+"""Suffix of the folder beside a model where the course of its training is."""
 
 
 class Load(Protocol):
@@ -90,3 +101,60 @@ def classify(kept: KeptModels, choice: ModelChoice, read: Read, segmentation: Se
         )
     (analysis,) = yield from reclassify_steps([field], [segmentation], models.classifier)
     return analysis, models
+
+
+def classify_some(
+    kept: KeptModels, choice: ModelChoice, analysis: Analysis, pixels: RgbImage, ids: Collection[int]
+) -> Steps[list[Cell]]:
+    """What the classifier says of some cells of a review."""
+    models = yield from kept.steps(choice)
+    return (yield from classify_steps(analysis, pixels, ids, models.classifier))
+
+
+def outline(
+    kept: KeptModels, choice: ModelChoice, analysis: Analysis, pixels: RgbImage, box: Box, settings: Settings
+) -> Steps[Mask]:
+    """The mask of a new cell in a box."""
+    models = yield from kept.steps(choice)
+    return (yield from outline_steps(pixels, analysis.labels, box, analysis.scale, models.segmenter, settings))
+
+
+def analyse_folder(
+    kept: KeptModels, choice: ModelChoice, folder: Path, out: Path, settings: Settings, retry_failed: bool
+) -> Steps[RunSummary]:
+    """Analyse all images of a folder into a results folder, as `napari-wbc run` does."""
+    models = yield from kept.steps(choice)
+    images = run(folder, out, lambda: models, settings, redo=Redo(retry_failed=retry_failed))
+    try:
+        while True:
+            done = next(images)
+            yield Step("images", done.done, done.total)
+    except StopIteration as end:
+        summary: RunSummary = end.value
+        return summary
+    finally:
+        images.close()
+
+
+def train(what: What, data: tuple[Path, ...], model: Path, device: str) -> Steps[Outcome]:
+    """Train a model on reviewed folders, as `napari-wbc train` does; one that was stopped is continued."""
+    yield Step("load torch", 0, 1)
+    from ..training.recipes import make_recipe
+    from ..training.state import Epoch
+    from ..training.train import Request
+    from ..training.train import train as learn
+
+    resume = model.with_suffix(TRAINING).exists()
+    recipe = make_recipe(what, "default", {})
+    request = Request(what=what, data=data, model=model, recipe=recipe, resume=resume, device=device)
+    steps = learn(request)
+    try:
+        while True:
+            step = next(steps)
+            if not isinstance(step, Epoch):
+                yield Step(f"epoch {step.epoch + 1} of {request.epochs}", step.done, step.total)
+    except StopIteration as end:
+        outcome: Outcome = end.value
+        return outcome
+    finally:
+        steps.close()

@@ -1,18 +1,14 @@
 """An analysis as layers: Labels with a features table, and Shapes with the boxes; no Qt.
 
-What a layer was made from is kept in its metadata under `KEY`, as an `Origin`. Arrays are copied, because napari paints its
-layers in place.
+What a layer was made from is kept in its metadata; see `origin`. Arrays are copied, because napari paints its layers in place.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.colormaps import CyclicLabelColormap
 
@@ -20,9 +16,7 @@ from ..cells import Analysis, Box, CellTable, Segmentation
 from ..crop import boxes
 from ..errors import UsageError
 from .features import box_features, colour_of, keep_columns_of_others, labels_features, read_cells, score_features
-
-KEY = "napari_wbc"
-"""Our entry in the metadata of a layer."""
+from .origin import KEY, MadeBy, Origin, layer_id, note, origin
 
 SPARE_IDS = 100
 """Ids beyond the last one that a person may draw before the colours start again."""
@@ -44,34 +38,6 @@ EDGE_SHARE, MIN_EDGE_PX = 0.025, 1.0
 _OF_A_NEW_BOX: dict[str, object] = {"cell_id": 0, "cell_type": ""}
 
 
-@dataclass(frozen=True, eq=False)
-class Origin:
-    """What one of our layers was made from.
-
-    Parameters
-    ----------
-    source_id
-        `unique_id` of the layer that it was made from: the image of labels, the labels of boxes.
-    segmentation
-        The outlines that it showed at first.
-    features
-        Its features as we wrote them.
-    keep
-        It is a person's, or another program's: never replaced.
-    """
-
-    source_id: str
-    segmentation: Segmentation
-    features: pd.DataFrame
-    keep: bool = False
-
-
-def origin(layer: Layer) -> Origin | None:
-    """The `Origin` of a layer of ours, or None."""
-    found = layer.metadata.get(KEY)
-    return found if isinstance(found, Origin) else None
-
-
 def labels_layer(image: Image, segmentation: Segmentation, cells: CellTable | None = None) -> Labels:
     """A Labels layer over its image: of outlines with their scores, or, with `cells`, of measured and named cells."""
     last_id = int(segmentation.labels.max(initial=0))
@@ -83,7 +49,8 @@ def labels_layer(image: Image, segmentation: Segmentation, cells: CellTable | No
         colormap=type_colours(cells or CellTable(), last_id),
         **placing(image),
     )
-    layer.metadata[KEY] = Origin(str(image.unique_id), segmentation, layer.features.copy())
+    measured = None if cells is None else segmentation.labels
+    layer.metadata[KEY] = Origin(layer_id(image), segmentation, layer.features.copy(), measured=measured)
     return layer
 
 
@@ -95,13 +62,14 @@ def set_look(layer: Labels) -> None:
         layer.opacity = 0.4
 
 
-def write_cells(layer: Labels, image: Image, analysis: Analysis) -> None:
+def write_cells(layer: Labels, image: Image, analysis: Analysis, made_by: MadeBy | None = None) -> None:
     """Write the measured and named cells of a Labels layer into its features and colours; its pixels stay as they are."""
     last_id = int(analysis.labels.max(initial=0))
     layer.features = keep_columns_of_others(labels_features(analysis.cells, last_id), layer.features)
     layer.colormap = type_colours(analysis.cells, last_id)
-    made = origin(layer) or Origin(str(image.unique_id), outlines(analysis), layer.features, keep=True)
-    layer.metadata[KEY] = dataclasses.replace(made, features=layer.features.copy())
+    made = origin(layer) or Origin(layer_id(image), outlines(analysis), layer.features, keep=True)
+    layer.metadata[KEY] = made
+    note(layer, features=layer.features.copy(), made_by=made_by or made.made_by, measured=analysis.labels)
 
 
 def boxes_layer(labels: Labels, segmentation: Segmentation) -> Shapes:
@@ -127,7 +95,7 @@ def boxes_layer(labels: Labels, segmentation: Segmentation) -> Shapes:
         text={"string": "{cell_type}" if named else "{cell_id}", "color": text_colours or TEXT_COLOUR, **TEXT},
         **placing(labels),
     )
-    layer.metadata[KEY] = Origin(str(labels.unique_id), segmentation, layer.features.copy())
+    layer.metadata[KEY] = Origin(layer_id(labels), segmentation, layer.features.copy())
     return layer
 
 
@@ -150,7 +118,24 @@ def read_analysis(layer: Labels) -> Analysis:
     labels.flags.writeable = False
     if made is None or ("area_px" not in layer.features and labels.any()):
         raise UsageError(f"The cells of layer '{layer.name}' are not measured yet. Run Classify cells on it first.")
-    return Analysis(labels, read_cells(layer.features, np.unique(labels).tolist()), made.segmentation.scale)
+    return Analysis(
+        labels, read_cells(layer.features, np.unique(labels).tolist()), made.segmentation.scale, made.segmentation.domain
+    )
+
+
+def read_measured(layer: Labels) -> Analysis:
+    """The analysis of a Labels layer as it was measured last, whatever was painted since.
+
+    Raises
+    ------
+    UsageError
+        If its cells have not been measured by us.
+    """
+    made = origin(layer)
+    if made is None or made.measured is None:
+        raise UsageError(f"The cells of layer '{layer.name}' are not measured yet. Run Classify cells on it first.")
+    cells = read_cells(layer.features, np.unique(made.measured).tolist())
+    return Analysis(made.measured, cells, made.segmentation.scale, made.segmentation.domain)
 
 
 def rectangles(found: list[Box]) -> npt.NDArray[np.float64]:

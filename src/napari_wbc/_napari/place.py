@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from napari.components import LayerList
 from napari.layers import Image, Labels, Layer, Shapes
 
 from ..cells import Analysis, Segmentation
 from ..crop import boxes
-from .layers import KEY, boxes_layer, labels_layer, origin, outlines, rectangles, set_look, write_cells
+from ..errors import UsageError
+from .layers import boxes_layer, labels_layer, outlines, rectangles, set_look, write_cells
+from .origin import MadeBy, layer_id, note, origin
 
 
 def show_segmentation(layers: LayerList, image: Image, segmentation: Segmentation) -> Labels:
@@ -18,10 +18,11 @@ def show_segmentation(layers: LayerList, image: Image, segmentation: Segmentatio
     return _show_labels(layers, image, labels_layer(image, segmentation))
 
 
-def show_analysis(layers: LayerList, image: Image, analysis: Analysis) -> Labels:
+def show_analysis(layers: LayerList, image: Image, analysis: Analysis, made_by: MadeBy | None = None) -> Labels:
     """An analysis as Labels and boxes, in the place of those of the last run on this image."""
     segmentation = outlines(analysis)
     labels = _show_labels(layers, image, labels_layer(image, segmentation, analysis.cells))
+    note(labels, made_by=made_by)
     show_boxes(layers, labels, segmentation)
     return labels
 
@@ -32,9 +33,9 @@ def _show_labels(layers: LayerList, image: Image, new: Labels) -> Labels:
     return new
 
 
-def show_types(layers: LayerList, image: Image, labels: Labels, analysis: Analysis) -> None:
+def show_types(layers: LayerList, image: Image, labels: Labels, analysis: Analysis, made_by: MadeBy | None = None) -> None:
     """Types and probabilities of the cells of a Labels layer, in its features and in its boxes."""
-    write_cells(labels, image, analysis)
+    write_cells(labels, image, analysis, made_by)
     show_boxes(layers, labels, outlines(analysis))
 
 
@@ -47,7 +48,7 @@ def show_boxes(layers: LayerList, labels: Labels, segmentation: Segmentation) ->
 
 def made_from(layers: LayerList, source: Layer, kind: type[Layer]) -> list[Layer]:
     """Our layers of a kind that were made from a layer and may be replaced."""
-    wanted = str(source.unique_id)
+    wanted = layer_id(source)
     return [
         layer
         for layer in layers
@@ -72,20 +73,33 @@ def edited(layer: Layer) -> bool:
 def _replace(layers: LayerList, olds: list[Layer], new: Layer) -> None:
     """Add a layer; the old ones leave with their boxes, or, if edited, stay hidden under another name."""
     for old in olds:
-        company = made_from(layers, old, Shapes)
-        if edited(old) or any(map(edited, company)):
-            for layer in (old, *company):
+        company, types = made_from(layers, old, Shapes), made_from(layers, old, Labels)
+        is_edited = edited(old) or any(map(edited, company))
+        for layer in (old, *company, *types):
+            if is_edited:
                 _keep(layer)
-        else:
-            for layer in (old, *company):
+            else:
                 layers.remove(layer)
     layers.append(new)
 
 
 def _keep(layer: Layer) -> None:
     """Take a layer out of the reach of the next run."""
-    made = origin(layer)
-    if made is not None:
-        layer.metadata[KEY] = dataclasses.replace(made, keep=True)
+    note(layer, keep=True)
     layer.name = f"{layer.name} (edited)"
     layer.visible = False
+
+
+def image_of(layers: LayerList, labels: Labels) -> Image:
+    """The image that the cells of a Labels layer were found in.
+
+    Raises
+    ------
+    UsageError
+        If it is not there any more.
+    """
+    made = origin(labels)
+    for layer in layers:
+        if isinstance(layer, Image) and made is not None and layer_id(layer) == made.source_id:
+            return layer
+    raise UsageError(f"The image of layer '{labels.name}' is not open. Open it, and run Classify cells on the layer.")

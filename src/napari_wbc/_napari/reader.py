@@ -1,4 +1,4 @@
-"""Open image files upright, as RGB of 8 bits, with the pixel size that they state: as the command line reads them."""
+"""Open image files upright, as the command line reads them, and results folders with all that was reviewed in them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from ..images import IMAGE_SUFFIXES, read_image
-from .layers import KEY
+from ..results.runfile import NAME
+from .origin import KEY
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 
 def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
-    """`read` for image files, None for other files."""
-    return read if all(Path(p).suffix.lower() in IMAGE_SUFFIXES for p in _paths(path)) else None
+    """`read` for image files, `read_results` for a results folder, None for all else."""
+    paths = [Path(p) for p in _paths(path)]
+    if len(paths) == 1 and (paths[0] / NAME).is_file():
+        return read_results
+    return read if all(p.suffix.lower() in IMAGE_SUFFIXES for p in paths) else None
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
@@ -32,6 +36,19 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
             (field.pixels.copy(), {"name": file.stem, "metadata": {KEY: {"um_per_px": field.um_per_px}}, "rgb": True}, "image")
         )
     return layers
+
+
+def read_results(path: str | Sequence[str]) -> list[LayerData]:
+    """The first image of a results folder, its cells and their boxes; *Review cells* goes to the next.
+
+    Raises
+    ------
+    WbcError
+        If the folder, its image or its record cannot be read; the message says why.
+    """
+    from .saving import reviewed_layers
+
+    return [layer.as_layer_data_tuple() for layer in reviewed_layers(Path(_paths(path)[0]))]
 
 
 def _paths(path: str | Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..synthetic import draw_field
-from .layers import KEY
+from .origin import KEY
 from .reader import LayerData
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..cells import Analysis, Scale, Segmentation
+from ..batch import RunSummary
+from ..cells import Analysis, Cell, CellTable, Scale, Segmentation
+from ..config import CELL_TYPES
 from ..differential import differential
 from ..pipeline import Models
+from ..results.summary import Learnable
 
 RESEARCH_USE = "Research use only: suggestions for a person to verify."
 
@@ -51,3 +54,49 @@ def describe_scale(scale: Scale) -> str:
 
 def _cells(count: int) -> str:
     return "No white blood cell found." if count == 0 else f"{count} white blood cell{'s' if count > 1 else ''}"
+
+
+def describe_cell(cell: Cell | None, n_selected: int = 1) -> str:
+    """What is known of the selected cell, in two lines."""
+    if cell is None:
+        return "No cell is selected: click one."
+    more = f" and {n_selected - 1} more" if n_selected > 1 else ""
+    first = f"Cell {cell.cell_id}{more}: {cell.cell_type or 'not named yet'}"
+    if cell.p is not None and cell.margin is not None:
+        likely, share = max(zip(CELL_TYPES, cell.p, strict=True), key=lambda pair: pair[1])
+        first += f" (model: {likely} {100 * share:.0f} %, margin {cell.margin:.2f})"
+    size = f"{cell.diameter_um:.1f} µm" if cell.diameter_um is not None else f"{cell.diameter_px or 0:.0f} px"
+    seen = f"reviewed by {cell.reviewed_by}" if cell.reviewed_by else "not reviewed yet"
+    return f"{first}\nOutline by {_MAKERS[cell.outline_source]}, {size} wide, {seen}"
+
+
+_MAKERS = {"model": "the model", "human": "a person"}
+
+
+def describe_review(cells: CellTable, n_waiting: int, unsaved: bool) -> str:
+    """How far a review has come."""
+    reviewed = sum(cell.reviewed_by is not None or cell.type_source == "human" for cell in cells)
+    parts = [f"{reviewed} of {len(cells)} cells reviewed"]
+    if n_waiting:
+        parts.append(f"{n_waiting} edited, waiting for the classifier")
+    parts.append("not saved" if unsaved else "saved")
+    return ", ".join(parts)
+
+
+def describe_run(result: RunSummary) -> str:
+    """What became of the images of a folder, and where the results are."""
+    counts, summary = result.run.counts, result.summary
+    return "\n".join(
+        [
+            f"{counts.done} images done, {counts.failed} failed, {counts.skipped} left as they were",
+            *([f"{summary.n_cells} cells in {len(summary.images)} images"] if summary else []),
+            f"Results: {result.out}",
+            "Drop that folder on the window to review them.",
+        ]
+    )
+
+
+def describe_learnable(found: Learnable) -> str:
+    """What there is to learn from."""
+    cells = ", ".join(f"{n} {name}" for name, n in found.n_by_type.items()) or "none"
+    return f"Cells named by a person: {cells}.\nImages that a person vouches for: {found.n_vouched}."

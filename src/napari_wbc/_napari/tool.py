@@ -46,6 +46,7 @@ class ToolWidget(QScrollArea):
     def add_choice(self, label: str, kind: type[Layer]) -> ComboBox:
         """A choice among the layers of a kind; the active layer, if it is one, comes first."""
         box = ComboBox(name=label, choices=lambda _: [layer for layer in self.viewer.layers if isinstance(layer, kind)])
+        box.tooltip = f"The {kind.__name__} layer to work on; the active one is taken first."
         self._choices.append(box)
         self._choice_layout.addRow(label, box.native)
         active = self.viewer.layers.selection.active

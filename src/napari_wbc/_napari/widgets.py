@@ -8,10 +8,13 @@ from napari.layers import Image, Labels
 from napari.viewer import Viewer
 
 from ..cells import Analysis, Segmentation
+from ..config import Settings
 from ..pipeline import Models
 from . import jobs
 from .inputs import read_image, read_labels
+from .origin import MadeBy
 from .place import show_analysis, show_boxes, show_segmentation, show_types
+from .reviews import reviewed, session_of
 from .status import describe_analysis, describe_segmentation
 from .tool import ToolWidget, chosen
 
@@ -28,12 +31,13 @@ class AnalyseImage(ToolWidget):
     def start(self) -> None:
         """Image → Labels and Shapes."""
         image = chosen(self.image)
-        steps = jobs.analyse(self.kept, self.models.choice(), read_image(image), self.settings())
-        self.job.start(steps, partial(self._show, image))
+        settings = self.settings()
+        steps = jobs.analyse(self.kept, self.models.choice(), read_image(image), settings)
+        self.job.start(steps, partial(self._show, image, settings))
 
-    def _show(self, image: Image, result: tuple[Analysis, Models]) -> str:
+    def _show(self, image: Image, settings: Settings, result: tuple[Analysis, Models]) -> str:
         self.check(image)
-        show_analysis(self.viewer.layers, image, result[0])
+        show_analysis(self.viewer.layers, image, result[0], MadeBy.of(result[1], settings))
         return describe_analysis(*result)
 
 
@@ -92,5 +96,8 @@ class ClassifyCells(ToolWidget):
 
     def _show(self, image: Image, labels: Labels, result: tuple[Analysis, Models]) -> str:
         self.check(image, labels)
-        show_types(self.viewer.layers, image, labels, result[0])
+        if reviewed(labels):  # what a person said stays
+            session_of(self.viewer, labels).accept(result[0].cells)
+        else:
+            show_types(self.viewer.layers, image, labels, result[0], MadeBy.of(result[1], Settings()))
         return describe_analysis(*result)

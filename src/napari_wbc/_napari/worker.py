@@ -58,7 +58,9 @@ class JobPanel(QWidget):
         self._worker: StepsWorker | None = None
         self._show: Callable[[Any], str] | None = None
         self.run_button = QPushButton(title)
+        self.run_button.setToolTip(f"{title}: begin with what is chosen above.")
         self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop at the next step; what is shown stays as it is.")
         self.cancel_button.clicked.connect(self.cancel)
         self.cancel_button.setEnabled(False)
         self.progress = QProgressBar()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..results.runfile import Progress
-from .runner import RunSummary, analyse_folder, run
+from .resume import Redo
+from .runner import RunSummary, analyse_folder, preview, run
+from .shards import Shard, read_shard
 
-__all__ = ["Progress", "RunSummary", "analyse_folder", "run"]
+__all__ = ["Progress", "Redo", "RunSummary", "Shard", "analyse_folder", "preview", "read_shard", "run"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..exchange.report import write_report
-from ..results.runfile import read_run
 from ..results.summary import Summary, make_tables
+from .shards import merge_reports
 
 
 def collect(out: str | Path) -> Summary:
@@ -15,12 +15,12 @@ def collect(out: str | Path) -> Summary:
     Raises
     ------
     ResultsError
-        If it is not a results folder, or a record is damaged.
+        If it is not a results folder, a record is damaged, or shards do not belong together.
     StorageError
         If a file cannot be written.
     """
     out = Path(out)
-    run = read_run(out)
+    run = merge_reports(out)
     summary = make_tables(out)
     write_report(out, run, summary)
     return summary

@@ -32,7 +32,7 @@ class Loaded:
 def load(image: InputImage, max_megapixels: float) -> Loaded:
     """Read an image file and decode it."""
     start = time.perf_counter()
-    source, field, error = _known_of(image.path), None, ""
+    source, field, error = known_of(image.path), None, ""
     try:
         data = read_whole(image, max_megapixels)
         source = InputFile(sha256=hashlib.sha256(data).hexdigest(), size=len(data), mtime_ns=source.mtime_ns)
@@ -72,7 +72,7 @@ def read_whole(image: InputImage, max_megapixels: float) -> bytes:
         raise UnreadableImageError(f"{name}: cannot be read: {error.strerror or error}. Check path and permission.") from None
 
 
-def _known_of(path: Path) -> InputFile:
+def known_of(path: Path) -> InputFile:
     """Size and time of change of a file, where they can be had."""
     try:
         stat = path.stat()

@@ -1,36 +1,63 @@
-"""Which images of a run still need work: a results folder is continued, not begun again."""
+"""Which images of a run still need work, and why: a results folder is continued, not begun again."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ..errors import ResultsError
-from ..results import labels_path, read_record, record_path
-from ..results.record import InputFile, Origin, Record
+from ..results import labels_path, read_mark, read_record, record_path
+from ..results.record import Hashes, InputFile, MarkedRow, Origin
+from ..results.storage import file_sha256, write_bytes
 from .discover import InputImage
 
 logger = logging.getLogger(__name__)
 
 Need = Literal["new", "stale", "retry", "skip", "keep"]
-"""`new`: never analysed. `stale`: its file, the models or the settings have changed. `retry`: it failed before.
+"""`new`: never analysed. `stale`: its file, the models, the settings or its results have changed. `retry`: it failed before.
 `skip`: nothing to do. `keep`: stale, but a person has worked on it."""
 
 
 @dataclass(frozen=True)
+class Redo:
+    """What a run does beyond new and changed images.
+
+    Parameters
+    ----------
+    retry_failed
+        Try images again that failed before.
+    rehash
+        Take the SHA-256 of every image and label image, also where size and time of change are as recorded.
+    overwrite_reviewed
+        Analyse changed images again although a person has worked on them; their old results are copied first.
+    """
+
+    retry_failed: bool = False
+    rehash: bool = False
+    overwrite_reviewed: bool = False
+
+
+@dataclass(frozen=True)
 class Task:
-    """An image, what it needs, and its record, if it has one."""
+    """An image, what it needs and why; its line in its record, if it has one; whether its old results are to be copied."""
 
     image: InputImage
     need: Need
-    record: Record | None = None
+    why: str
+    row: MarkedRow | None = None
+    copy_first: bool = False
+
+    @property
+    def is_work(self) -> bool:
+        """Whether the image is to be analysed."""
+        return self.need not in ("skip", "keep")
 
 
-def plan(out: Path, images: Iterable[InputImage], origin: Origin, retry_failed: bool) -> list[Task]:
+def plan(out: Path, images: Iterable[InputImage], origin: Origin, redo: Redo) -> list[Task]:
     """What each image needs, in the order given.
 
     Parameters
@@ -39,46 +66,69 @@ def plan(out: Path, images: Iterable[InputImage], origin: Origin, retry_failed: 
         The results folder.
     origin
         Identities of the models and settings of this run.
-    retry_failed
-        Whether images that failed before are tried again although nothing has changed.
     """
-    return [_task(out, image, origin, retry_failed) for image in images]
+    return [_task(out, image, origin, redo) for image in images]
 
 
-def _task(out: Path, image: InputImage, origin: Origin, retry_failed: bool) -> Task:
+def _task(out: Path, image: InputImage, origin: Origin, redo: Redo) -> Task:
     if not record_path(out, image.name).exists():
-        return Task(image, "new")
+        return Task(image, "new", "not analysed yet")
     try:
-        record = read_record(out, image.name)
+        mark = read_mark(out, image.name)
+        row, changes = mark.row, _changes(out, image, mark.hashes, origin, redo.rehash)
+        reviewed = bool(changes) and read_record(out, image.name).has_human_work
     except ResultsError as error:
-        logger.warning("%s Its image is analysed again now.", error)
-        return Task(image, "new")
-    if origin == record.hashes.origin and _same_file(image.path, record.hashes.input) and _labels_are_whole(out, record):
-        return Task(image, "retry" if record.row.status == "failed" and retry_failed else "skip", record)
-    return Task(image, "keep" if record.has_human_work else "stale", record)
+        logger.warning("%s Its image is analysed again now, and what is there is copied first.", error)
+        return Task(image, "stale", "its record is damaged", copy_first=True)
+    if not changes and row.status == "failed":
+        return Task(image, "retry" if redo.retry_failed else "skip", f"failed before: {row.error}", row)
+    if not changes:
+        return Task(image, "skip", "done", row)
+    why = ", ".join([*changes, "a person has worked on it"] if reviewed else changes)
+    if reviewed and not redo.overwrite_reviewed:
+        return Task(image, "keep", why, row)
+    return Task(image, "stale", why, row, copy_first=reviewed)
 
 
-def _same_file(path: Path, recorded: InputFile) -> bool:
-    """Whether an image file is the one recorded: by size and time of change, or else by its content."""
+def copy_old(out: Path, image: str, date: str) -> None:
+    """Copy record and label image of an image to `replaced/<date>/`; errors as in `storage.writing`."""
+    for path in (labels_path(out, image), record_path(out, image)):
+        if path.exists():
+            write_bytes(out, out / "replaced" / date / path.relative_to(out), path.read_bytes())
+
+
+def _changes(out: Path, image: InputImage, recorded: Hashes, origin: Origin, rehash: bool) -> list[str]:
+    """What is no longer as recorded, in words."""
+    checks = {
+        "the image file has changed": same_file(image.path, recorded.input, rehash),
+        "another segmenter": origin.segmenter == recorded.origin.segmenter,
+        "another classifier": origin.classifier == recorded.origin.classifier,
+        "other settings": origin.settings == recorded.origin.settings,
+        "its label image is missing or altered": _labels_are_whole(labels_path(out, image.name), recorded.labels, rehash),
+    }
+    return [change for change, same in checks.items() if not same]
+
+
+def same_file(path: Path, recorded: InputFile, rehash: bool) -> bool:
+    """Whether an image file is the one recorded: by size and time of change, or else by its content.
+
+    What cannot be read now is taken to be the same: results are not given up because a drive has gone.
+    """
     try:
-        stat = path.stat()
-        if (stat.st_size, stat.st_mtime_ns) == (recorded.size, recorded.mtime_ns):
-            return True
-        return stat.st_size == recorded.size and _sha256(path) == recorded.sha256
-    except OSError:
-        return recorded.size is None
-
-
-def _labels_are_whole(out: Path, record: Record) -> bool:
-    """Whether the label image is the one that the record names."""
-    if record.hashes.labels is None:
+        found = path.stat()
+        same = (found.st_size, found.st_mtime_ns) == (recorded.size, recorded.mtime_ns)
+        if recorded.sha256 is None or (same and not rehash):
+            return same
+        return found.st_size == recorded.size and stat.S_ISREG(found.st_mode) and file_sha256(path) == recorded.sha256
+    except OSError as error:
+        if recorded.size is not None:
+            logger.warning("%s cannot be read now: %s. Its results are kept.", path, error.strerror)
         return True
+
+
+def _labels_are_whole(path: Path, sha256: str | None, rehash: bool) -> bool:
+    """Whether the label image is there and, where asked, the one that the record names."""
     try:
-        return _sha256(labels_path(out, record.image)) == record.hashes.labels
+        return sha256 is None or (file_sha256(path) == sha256 if rehash else path.exists())
     except OSError:
         return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

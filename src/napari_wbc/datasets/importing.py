@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from ..cells import Analysis, Cell, CellTable, Field, Labels, Scale
+from ..cells import Analysis, CellTable, Field, Scale
 from ..config import ASSUMED_UM_PER_PX, UNIDENTIFIED, Settings
-from ..crop import boxes
 from ..errors import ImageError, ResultsError, UsageError
 from ..exchange.report import write_report
+from ..exchange.stand_ins import stand_in_cells
 from ..images import decode, read_bytes
 from ..measure import measure
 from ..results import read_record, record_path, write_analysis, write_failure
@@ -182,22 +180,3 @@ def choose_pixel_size(field: Field, truth: Truth) -> Scale:
         return scale
     better = scale_from_cells(truth.labels, scale, scale.um_per_px or ASSUMED_UM_PER_PX, CELL_DIAMETER_UM)
     return scale if better is None else dataclasses.replace(better, analysis_scale=1.0)
-
-
-def stand_in_cells(labels: Labels) -> CellTable:
-    """One row per stand-in label (H, W) int32: its place and its area, since shape and colour inside it mean nothing."""
-    height, width = labels.shape
-    cells = []
-    for i, box in boxes(labels).items():
-        rows, columns = np.nonzero(labels[box.slices] == i)
-        cells.append(
-            Cell(
-                cell_id=i,
-                box=box,
-                centroid_x=round(float(columns.mean()) + box.x0, 2),
-                centroid_y=round(float(rows.mean()) + box.y0, 2),
-                area_px=len(rows),
-                touches_border=box.y0 == 0 or box.x0 == 0 or box.y1 == height or box.x1 == width,
-            )
-        )
-    return CellTable(tuple(cells))

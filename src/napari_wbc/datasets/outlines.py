@@ -14,6 +14,7 @@ from skimage.filters import threshold_otsu
 from ..cells import Box, Labels, RgbImage
 from ..crop import boxes as boxes_of
 from ..errors import UnsupportedImageError
+from ..exchange.stand_ins import ellipses
 from ..images import read_image
 from .common import Truth
 
@@ -110,23 +111,6 @@ def stand_ins(boxes: Sequence[Box], cell_types: Mapping[int, str], image: RgbIma
         doubt = f"{doubt} {n_covered} of {len(boxes)} boxes are covered by others and left out.".lstrip()
     types = {i: cell_type for i, cell_type in cell_types.items() if i in left}
     return Truth(labels, types, drawn=False, doubt=doubt)
-
-
-def ellipses(boxes: Sequence[Box], shape: tuple[int, int]) -> Labels:
-    """A stand-in label for each box: the ellipse inside it, ids 1, 2, … in the order of the boxes; (H, W) int32.
-
-    Where two overlap the smaller lies on top, of equals the first. What lies outside the image is cut off.
-    """
-    labels = np.zeros(shape, dtype=np.int32)
-    height, width = shape
-    for i, box in sorted(enumerate(boxes, start=1), key=lambda item: (item[1].height * item[1].width, item[0]), reverse=True):
-        inside = Box(max(box.y0, 0), max(box.x0, 0), min(box.y1, height), min(box.x1, width))
-        if inside.height <= 0 or inside.width <= 0:
-            continue
-        rows, columns = np.ogrid[inside.slices]
-        y, x = (box.y0 + box.y1 - 1) / 2, (box.x0 + box.x1 - 1) / 2
-        labels[inside.slices][((rows - y) / (box.height / 2)) ** 2 + ((columns - x) / (box.width / 2)) ** 2 < 1] = i
-    return labels
 
 
 def centred_box(image: RgbImage) -> Box:

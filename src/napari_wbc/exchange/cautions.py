@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..config import UNCOUNTED_TYPES, UNIDENTIFIED
-from ..differential import POOLED, TypeCount
+from ..differential import POOLED, TypeCount, n_counted
 from ..proportion import Proportion
 from ..results.record import ImageRow
 from ..results.summary import Summary
@@ -66,7 +66,7 @@ def _few(summary: Summary) -> str:
 def _unidentified(pooled: Sequence[TypeCount]) -> str:
     """The share is of the cells that were to be named: counted or unidentified."""
     k = sum(row.n for row in pooled if row.cell_type == UNIDENTIFIED)
-    share = Proportion(k=k, n=k + sum(row.n for row in pooled if row.cell_type not in UNCOUNTED_TYPES))
+    share = Proportion(k=k, n=k + n_counted(pooled))
     if (share.value or 0) <= MUCH_UNIDENTIFIED:
         return ""
     return f"Many cells have no name: {k} of {share.n} ({100 * k / share.n:.1f} %) are unidentified and not counted."

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..config import TYPE_COLOURS, UNCOUNTED_TYPES, USER_TYPE_COLOUR, Settings
-from ..differential import TypeCount
+from ..differential import TypeCount, n_counted
 from ..results.runfile import RunFile
 from ..results.storage import write_bytes
 from ..results.summary import Summary
@@ -88,7 +88,7 @@ def _facts(run: RunFile, summary: Summary) -> dict[str, Any]:
         "n_done": len(done),
         "counted": counted,
         "uncounted": [row for row in summary.pooled if row.cell_type in UNCOUNTED_TYPES],
-        "n_counted": sum(row.n for row in counted),
+        "n_counted": n_counted(counted),
         "n_reviewed": summary.n_cells - sum(row.n_unreviewed for row in summary.pooled),
         "slides": _slides(summary),
         "scales": [(SCALES[source], n) for source, n in sorted(Counter(image.scale_source or "" for image in done).items())],
@@ -108,8 +108,8 @@ def _slides(summary: Summary) -> list[_Slide]:
     for slide in sorted({*done, *failed}):
         rows = rows_of.get(slide, [])
         counted = [row for row in rows if row.cell_type not in UNCOUNTED_TYPES]
-        n_counted, n = sum(row.n for row in counted), sum(row.n for row in rows)
-        slides.append(_Slide(slide, done[slide], failed[slide], strange[slide], counted, n_counted, n - n_counted))
+        n, n_uncounted = n_counted(rows), sum(row.n for row in rows if row.cell_type in UNCOUNTED_TYPES)
+        slides.append(_Slide(slide, done[slide], failed[slide], strange[slide], counted, n, n_uncounted))
     return slides
 
 

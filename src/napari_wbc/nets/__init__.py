@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ..errors import CheckpointError
 from ..pipeline import Models
-from .checkpoint import Card, file_sha256, read_card
+from ..results.storage import file_sha256
+from .checkpoint import Card, read_card
 from .classifier import TorchClassifier
 from .segmenter import TorchSegmenter
 
@@ -49,7 +52,9 @@ def model_path(model: str | Path, task: str) -> Path:
     raise CheckpointError(f"There is no {task} {str(model)!r}: neither a file nor one of the bundled models ({names}).")
 
 
-def load_models(segmenter: str | Path = "default", classifier: str | Path = "default", device: str = "auto") -> Models:
+def load_models(
+    segmenter: str | Path = "default", classifier: str | Path = "default", device: str = "auto", threads: int | None = None
+) -> Models:
     """Load the two networks.
 
     Parameters
@@ -58,6 +63,8 @@ def load_models(segmenter: str | Path = "default", classifier: str | Path = "def
         `default`, the name of a bundled model, or the path of a model file.
     device
         `auto`, `cpu`, `cuda`, `cuda:1` … or `mps`.
+    threads
+        Threads that compute on the processor, in all of this process; None: as they are.
 
     Raises
     ------
@@ -66,6 +73,8 @@ def load_models(segmenter: str | Path = "default", classifier: str | Path = "def
     DeviceError
         If the device is not available.
     """
+    if threads is not None:
+        torch.set_num_threads(threads)
     return Models(
         TorchSegmenter(model_path(segmenter, "segmenter"), device),
         TorchClassifier(model_path(classifier, "classifier"), device),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from ..domain import Sources
 from ..errors import CheckpointError
+from ..results.storage import file_sha256
 from .alexnet import AlexNet
 from .deeplab import DeepLabV3Plus
 
@@ -167,9 +167,3 @@ def read_checkpoint(path: Path, task: Literal["segmenter", "classifier"]) -> Che
             state[name] = torch.zeros((), dtype=value.dtype)
     network.load_state_dict(state, assign=True)
     return Checkpoint(card, network.eval().requires_grad_(False), file_sha256(path), path)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

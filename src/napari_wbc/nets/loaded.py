@@ -48,6 +48,11 @@ class LoadedNetwork:
         return str(self._device)
 
     @property
+    def threads(self) -> int:
+        """Threads that compute on the processor."""
+        return torch.get_num_threads()
+
+    @property
     def identity(self) -> str:
         """SHA-256 of the checkpoint, precision, backend."""
         precision = str(self._dtype).removeprefix("torch.")
@@ -67,7 +72,9 @@ class LoadedNetwork:
         try:
             with torch.inference_mode():
                 yield
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:  # `torch.OutOfMemoryError` is one; the processor's has no type of its own
+            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+                raise
             raise ModelMemoryError(f"{self.device} ran out of memory: {error}. Use a smaller image, or --device cpu.") from None
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 import tifffile
@@ -18,8 +19,10 @@ from pydantic import ValidationError
 
 from ..cells import Analysis, CellTable, Domain, Labels, Scale
 from ..errors import ResultsError
-from .record import Hashes, ImageRow, InputFile, Origin, Record, Timing, as_stored
+from .record import Hashes, ImageRow, InputFile, Mark, Origin, Record, Timing, as_stored
 from .storage import place, remove, write_bytes
+
+R = TypeVar("R", Record, Mark)
 
 
 def slide_of(image: str) -> str:
@@ -155,9 +158,18 @@ def read_record(out: Path, image: str) -> Record:
     ResultsError
         If it is missing, damaged, of another version, or of another image.
     """
+    return _read(out, image, Record)
+
+
+def read_mark(out: Path, image: str) -> Mark:
+    """The commit mark in the record of an image; errors as in `read_record`."""
+    return _read(out, image, Mark)
+
+
+def _read(out: Path, image: str, model: type[R]) -> R:
     path = record_path(out, image)
     try:
-        record = Record.model_validate_json(path.read_bytes())
+        record = model.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise ResultsError(f"{out} has no record of {image}: {path.name} is missing. Analyse the image again.") from None
     except (OSError, ValidationError) as error:
@@ -165,8 +177,8 @@ def read_record(out: Path, image: str) -> Record:
         raise ResultsError(
             f"The record {path} cannot be read: {reason}. Restore it, or remove it and analyse again."
         ) from error
-    if record.image != image:
-        raise ResultsError(f"The record {path} is of the image {record.image}. Put it back to where it belongs.")
+    if record.row.image != image:
+        raise ResultsError(f"The record {path} is of the image {record.row.image}. Put it back to where it belongs.")
     return record
 
 

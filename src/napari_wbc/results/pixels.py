@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..cells import RgbImage
+from ..cells import Field, RgbImage
 from ..errors import ResultsError
 from ..images import decode, read_bytes
 from .record import Record
@@ -31,11 +31,16 @@ def read_pixels(out: Path, record: Record, roots: Sequence[Path]) -> RgbImage:
     ImageError
         If it cannot be read.
     """
+    return find_field(out, record, roots)[1].pixels
+
+
+def find_field(out: Path, record: Record, roots: Sequence[Path]) -> tuple[Path, Field]:
+    """The file of a record, and what it shows, with its pixel size; parameters and errors as of `read_pixels`."""
     paths = [root / record.image for root in roots]
     there = [path for path in paths if path.is_file()]
     for path in there:
         data = read_bytes(path)
         if record.row.sha256 in (None, hashlib.sha256(data).hexdigest()):
-            return decode(data, str(path)).pixels
+            return path, decode(data, str(path))
     found = f"{there[0]} is another file (sha256)" if there else f"no file {' or '.join(map(str, paths))}"
     raise ResultsError(f"The pixels of {record.image} in {out} were not found: {found}. Name their folder: --images.")

@@ -109,6 +109,27 @@ class Record(Stored):
         return self.edited or reviewed or any(cell.source == "human" for cell in self.cells)
 
 
+class MarkedRow(BaseModel):
+    """The part of an image's line that a run shows of an image that it leaves as it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    image: str
+    status: Literal["done", "failed"]
+    error: str | None
+    n_cells: int | None
+
+
+class Mark(BaseModel):
+    """What of a record tells whether its image is done. Reading it is quick: the cells are passed over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1]
+    row: MarkedRow
+    hashes: Hashes
+
+
 def as_stored(cell: Cell) -> Cell:
     """The cell as it reads back: 4 decimals where the tables have 4, and None for empty text and for what is not a number."""
     values: dict[str, Any] = {name: getattr(cell, name) or None for name in _TEXT}

@@ -53,7 +53,8 @@ class Counts(BaseModel):
 
 
 class RunFile(BaseModel):
-    """The content of `run.json`; `finished_at` is None while the run lasts and after it was stopped.
+    """The content of `run.json`. `finished_at` is None while the run lasts and after it was stopped. `threads` are those of
+    each of the `workers`; last digits may depend on them.
 
     `kept` are images that a person has worked on although their file, the models or the settings have changed since: they were
     left as they are. `other_files` is the number of files of the input that are not images.
@@ -70,6 +71,7 @@ class RunFile(BaseModel):
     device: str
     host: str
     workers: int = 1
+    threads: int = 1
     started_at: str
     finished_at: str | None = None
     counts: Counts = Counts()
@@ -97,13 +99,13 @@ def begin(root: str, settings: Settings, segmenter: Model, classifier: Model, de
     )
 
 
-def write_run(out: Path, run: RunFile) -> None:
-    """Write `run.json`; errors as in `storage.writing`."""
-    write_bytes(out, out / NAME, f"{run.model_dump_json(indent=1)}\n".encode())
+def write_run(out: Path, run: RunFile, name: str = NAME) -> None:
+    """Write `run.json`, or another file like it; errors as in `storage.writing`."""
+    write_bytes(out, out / name, f"{run.model_dump_json(indent=1)}\n".encode())
 
 
-def read_run(out: Path) -> RunFile:
-    """Read `run.json`.
+def read_run(out: Path, name: str = NAME) -> RunFile:
+    """Read `run.json`, or another file like it.
 
     Raises
     ------
@@ -111,12 +113,12 @@ def read_run(out: Path) -> RunFile:
         If it is missing or damaged.
     """
     try:
-        return RunFile.model_validate_json((out / NAME).read_bytes())
+        return RunFile.model_validate_json((out / name).read_bytes())
     except FileNotFoundError:
-        raise ResultsError(f"{out} is not a results folder: it has no {NAME}. Name the folder that `run` wrote.") from None
+        raise ResultsError(f"{out} is not a results folder: it has no {name}. Name the folder that `run` wrote.") from None
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]
-        raise ResultsError(f"{out / NAME} cannot be read: {reason}. Restore it, or choose another folder.") from error
+        raise ResultsError(f"{out / name} cannot be read: {reason}. Restore it, or choose another folder.") from error
 
 
 def relative_root(root: Path, out: Path) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import cells
 from ..config import UNIDENTIFIED
-from ..differential import COLUMNS, POOLED, TypeCount, differential
+from ..differential import COLUMNS, POOLED, TypeCount, countable, differential
 from . import tables
 from .folder import iter_records
 from .least_certain import Example, LeastCertain
-from .record import ImageRow, Record
+from .record import ImageRow
 from .storage import writing
 
 IMAGE_COLUMNS: tuple[str, ...] = tuple(ImageRow.model_fields)
@@ -53,8 +53,19 @@ class Summary:
         return tuple(row for row in self.differential if row.slide == POOLED)
 
 
-def make_tables(out: Path) -> Summary:
+TABLES = ("images.csv", "cells.csv", "differential.csv")
+"""Names of the tables."""
+
+
+def make_tables(out: Path, folder: Path | None = None) -> Summary:
     """Write the three tables, sorted by image; equal records give equal bytes.
+
+    Parameters
+    ----------
+    out
+        The results folder.
+    folder
+        Where the tables go, if not there.
 
     Raises
     ------
@@ -67,16 +78,16 @@ def make_tables(out: Path) -> Summary:
     counts: Counter[tuple[str, str, bool]] = Counter()
     least_certain = LeastCertain()
     with ExitStack() as stack:
-        names = ("images.csv", "cells.csv", "differential.csv")
-        image_file, cell_file, differential_file = (stack.enter_context(writing(out, out / name)) for name in names)
+        place = folder or out
+        image_file, cell_file, differential_file = (stack.enter_context(writing(place, place / name)) for name in TABLES)
         image_file.write(tables.header(IMAGE_COLUMNS))
         cell_file.write(tables.header(CELL_COLUMNS))
         for record in iter_records(out):
             image_file.write(tables.row(IMAGE_COLUMNS, record.row.model_dump()))
             cell_file.writelines(tables.row(CELL_COLUMNS, {"image": record.image} | cell.as_row()) for cell in record.cells)
-            countable = _countable(record)
-            counts.update(countable)
-            for cell, (_, cell_type, reviewed) in zip(record.cells, countable, strict=True):
+            keys = countable(record.row.slide, record.cells, record.row.reviewed_by is not None)
+            counts.update(keys)
+            for cell, (_, cell_type, reviewed) in zip(record.cells, keys, strict=True):
                 least_certain.add(record.image, cell, cell_type, reviewed)
             images.append(record.row)
         shares = differential(counts, {image.slide for image in images if image.status == "done"})
@@ -85,10 +96,17 @@ def make_tables(out: Path) -> Summary:
     return Summary(tuple(images), tuple(shares), counts.total(), least_certain.by_type())
 
 
-def _countable(record: Record) -> list[tuple[str, str, bool]]:
-    """Slide, cell type, and whether a person has looked at it, of every cell of an image."""
-    slide, vouched = record.row.slide, record.row.reviewed_by is not None
-    return [
-        (slide, cell.cell_type or UNIDENTIFIED, vouched or cell.reviewed_by is not None or cell.type_source == "human")
-        for cell in record.cells
-    ]
+@dataclass(frozen=True)
+class Learnable:
+    """What a person has made of results: cells by the type that a person gave, and the images that a person vouches for."""
+
+    n_by_type: dict[str, int]
+    n_vouched: int
+
+
+def learnable(folders: Iterable[Path]) -> Learnable:
+    """What there is to learn from in results folders; errors as in `folder.iter_records`."""
+    records = [record for folder in folders for record in iter_records(folder)]
+    named = [cell.cell_type for record in records for cell in record.cells if cell.type_source == "human"]
+    counts = Counter(name for name in named if name not in (None, UNIDENTIFIED))
+    return Learnable(dict(sorted(counts.items())), sum(record.row.reviewed_by is not None for record in records))

@@ -28,8 +28,13 @@ def line(texts: Sequence[str]) -> bytes:
 
 
 def read(data: bytes) -> Iterator[dict[str, str | None]]:
-    """The rows of a table as texts by column, without the protection of `as_text`; None where missing."""
-    reader = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
+    """The rows of a table as texts by column, without the protection of `as_text`; None where missing.
+
+    Spreadsheets may have saved it again: with a byte-order mark, and semicolons or tabs between the columns.
+    """
+    text = data.decode("utf-8-sig")
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     columns = next(reader, [])
     for texts in reader:
         yield {column: _unescape(text) for column, text in zip(columns, texts, strict=True)}

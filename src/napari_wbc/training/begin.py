@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from ..errors import UsageError
 from ..nets import model_path
-from ..nets.checkpoint import Checkpoint, file_sha256, read_checkpoint
+from ..nets.checkpoint import Checkpoint, read_checkpoint
 from ..nets.start import load_start, read_npz, torchvision_weights
+from ..results.storage import file_sha256
 from .augment import IMAGENET, MINUS_ONE_TO_ONE, Normalisation
 from .recipes import ClassifierRecipe, Encoder, Recipe, SegmenterRecipe, What
 

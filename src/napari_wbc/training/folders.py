@@ -17,7 +17,8 @@ from ..config import ASSUMED_UM_PER_PX, CELL_TYPES, UNIDENTIFIED
 from ..crop import boxes
 from ..errors import UsageError
 from ..nets.classifier import OTHER
-from ..results import iter_records, pixels, read_labels, read_record
+from ..results import iter_records, read_labels, read_record
+from ..results.pixels import read_pixels
 from ..results.record import Record
 from ..results.runfile import input_root, read_run
 from .classification import NamedCell
@@ -95,11 +96,6 @@ def find_record(sources: Sequence[Source], image: str) -> tuple[Source, Record]:
     return source, read_record(source.folder, own)
 
 
-def read_pixels(source: Source, record: Record) -> RgbImage:
-    """The image of a record, (H, W, 3) uint8; errors as in `results.pixels`."""
-    return pixels.read_pixels(source.folder, record, source.roots)
-
-
 def segmenter_items(sources: Sequence[Source], um_per_px: float, field_px: int | None = None) -> list[Item[Sample]]:
     """The images that a person vouches for, as a whole, with their outlines.
 
@@ -120,7 +116,10 @@ def segmenter_items(sources: Sequence[Source], um_per_px: float, field_px: int |
         seen += 1
         if record.row.reviewed_by is None:
             continue
-        image, labels = read_pixels(source, record), read_labels(source.folder, record.image, record.hashes.labels)
+        image, labels = (
+            read_pixels(source.folder, record, source.roots),
+            read_labels(source.folder, record.image, record.hashes.labels),
+        )
         native = record.row.um_per_px or ASSUMED_UM_PER_PX
         if field_px is None:
             sample, size = make_sample(image, labels, native / um_per_px, source.name), um_per_px
@@ -150,7 +149,7 @@ def classifier_items(sources: Sequence[Source]) -> list[Item[NamedCell]]:
     for source, record in _records(sources):
         seen += len(record.cells)
         cells = [c for c in record.cells if c.type_source == "human" and c.cell_type not in (None, UNIDENTIFIED)]
-        image = read_pixels(source, record) if cells else None
+        image = read_pixels(source.folder, record, source.roots) if cells else None
         for cell in cells:
             assert image is not None
             stratum = cell.cell_type if cell.cell_type in CELL_TYPES else OTHER

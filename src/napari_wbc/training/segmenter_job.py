@@ -21,9 +21,10 @@ from ..nets.segmenter import TorchSegmenter
 from ..pipeline import segment_cells
 from ..proportion import Proportion
 from ..results import read_analysis
+from ..results.pixels import read_pixels
 from .begin import Start, load_matching
 from .data import IGNORE, Sample, cut_patches
-from .folders import Item, Source, find_record, read_pixels, segmenter_items
+from .folders import Item, Source, find_record, segmenter_items
 from .jobs import Scores
 from .loop import Task
 from .paper import PaperSegmenterTask
@@ -111,7 +112,7 @@ class SegmenterJob:
         segmenter, answers = TorchSegmenter(path, device), []
         for item in items:
             source, record = find_record(sources, item.image)
-            pixels = read_pixels(source, record)
+            pixels = read_pixels(source.folder, record, source.roots)
             found = segment_cells(Field(pixels, record.row.um_per_px or ASSUMED_UM_PER_PX), segmenter)
             cells = CellTable(tuple(measure(pixels, found.labels, found.scores, found.scale.um_per_px)))
             analysis = Analysis(found.labels, cells, found.scale)

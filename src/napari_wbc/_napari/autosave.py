@@ -1,0 +1,154 @@
+"""What a person has done since the last save, kept on disk while napari runs, and offered again after it was killed; no Qt.
+
+Each review that is not saved has a results folder of its own in the user's state folder, with a note on who owns it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from uuid import uuid4
+
+import psutil
+from napari.layers import Layer
+from platformdirs import user_state_path
+from pydantic import BaseModel, ValidationError
+
+from ..cells import Analysis
+from ..results import read_record
+from ..results.runfile import now
+from ..results.storage import write_bytes
+from .origin import Place, place_of, set_place
+from .saving import make_place, neighbour, reviewed_layers, write_review
+from .session import Session
+
+NOTE = "note.json"
+
+
+class Note(BaseModel):
+    """Whose work is kept, since when, and where it is saved at last; `folder` is None where it was never saved."""
+
+    pid: int
+    started: float
+    kept_at: str
+    name: str
+    folder: str | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Work that was not saved: its folder and its note."""
+
+    path: Path
+    note: Note
+
+    def __str__(self) -> str:
+        return f"{self.note.name}, {self.note.kept_at.replace('T', ' ').rstrip('Z')} UTC"
+
+
+def folder_of_kept() -> Path:
+    """Where unsaved work is kept."""
+    return user_state_path("napari-wbc") / "autosave"
+
+
+class Autosave:
+    """Keeps one review, in a thread of its own: label images take a while to compress."""
+
+    def __init__(self, session: Session, root: Path | None = None) -> None:
+        self.session = session
+        self.path = (root or folder_of_kept()) / uuid4().hex
+        self._place: Place | None = None
+        self._kept = (session.analysis, session.vouched)
+        self._lock = Lock()
+        self._worker = ThreadPoolExecutor(1, "wbc-autosave")
+        self._last: Future[None] | None = None
+
+    @property
+    def due(self) -> bool:
+        """Whether there is work that is neither saved nor kept."""
+        session = self.session
+        return session.unsaved and (session.analysis, session.vouched) != self._kept
+
+    def keep_soon(self) -> None:
+        """Keep the review in the thread, if that is due; raises what went wrong the last time."""
+        if self.due and (self._last is None or self._last.done()):
+            last, self._last = self._last, self._worker.submit(self.keep)
+            if last is not None:
+                last.result()
+
+    def close(self) -> None:
+        """Keep what is due, and end the thread."""
+        self._worker.shutdown()
+        if self.due:
+            self.keep()
+
+    def keep(self) -> None:
+        """Keep the review as it is; errors as in `saving.save`."""
+        with self._lock:
+            self._keep(self.session, self.session.analysis)
+
+    def _keep(self, session: Session, analysis: Analysis) -> None:
+        self._kept = (analysis, session.vouched)  # also where it fails: not tried again before the next edit
+        if self._place is None:
+            self._place = make_place(session, self.path)
+        saved = place_of(session.image)
+        process = psutil.Process(os.getpid())
+        note = Note(pid=process.pid, started=process.create_time(), kept_at=now(), name=session.image.name)
+        if saved is not None:
+            note = note.model_copy(update={"folder": str(saved.folder.resolve()), "image": saved.image})
+        write_review(session, self._place, analysis)
+        write_bytes(self.path, self.path / NOTE, note.model_dump_json().encode())
+
+    def drop(self) -> None:
+        """Nothing is left to keep: it is saved."""
+        with self._lock:
+            shutil.rmtree(self.path, ignore_errors=True)
+            self._place, self._kept = None, (self.session.analysis, self.session.vouched)
+
+
+def kept_work(root: Path | None = None) -> list[Kept]:
+    """Work that no running napari owns, latest first."""
+    found = []
+    for path in sorted((root or folder_of_kept()).glob(f"*/{NOTE}")):
+        try:
+            note = Note.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            continue
+        if not _owned(note):
+            found.append(Kept(path.parent, note))
+    return sorted(found, key=lambda kept: kept.note.kept_at, reverse=True)
+
+
+def restore(kept: Kept) -> list[Layer]:
+    """Image, cells and boxes as they were kept; they are saved where they were saved before.
+
+    Raises
+    ------
+    ResultsError
+        If the image is not there any more, or a file is damaged.
+    """
+    image = neighbour(kept.path)
+    layers = reviewed_layers(kept.path, image)
+    place = None
+    if kept.note.folder is not None and kept.note.image is not None:
+        place = Place(Path(kept.note.folder), kept.note.image, read_record(kept.path, image).hashes.input)
+    set_place(layers[0], place)
+    return layers
+
+
+def discard(kept: Kept) -> None:
+    """Throw kept work away."""
+    shutil.rmtree(kept.path, ignore_errors=True)
+
+
+def _owned(note: Note) -> bool:
+    """Whether the napari that keeps the work still runs."""
+    try:
+        return bool(abs(psutil.Process(note.pid).create_time() - note.started) < 1)
+    except psutil.Error:
+        return False

@@ -1,0 +1,48 @@
+"""What is done beside a person who reviews: edited cells are classified, drawn boxes outlined."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import partial
+
+from ..config import Settings
+from ..review import add
+from . import jobs
+from .drawn import take_drawn
+from .origin import origin
+from .session import Session
+from .tool import ToolWidget
+
+
+class Beside:
+    """The jobs of a widget that reviews; one at a time, in its panel."""
+
+    def __init__(self, widget: ToolWidget) -> None:
+        self._job = widget.job
+        self._widget = weakref.proxy(widget)
+        self._asked = frozenset[int]()
+
+    def work(self, session: Session, choice: jobs.ModelChoice) -> None:
+        """Begin what there is to do; what failed or was cancelled is not begun again before the next edit."""
+        if self._job.running:
+            return
+        with session.selection.muted():
+            box = take_drawn(session.boxes, session.analysis.labels.shape)
+        kept, analysis, pixels = self._widget.kept, session.analysis, session.pixels
+        if box is not None:
+            made = origin(session.labels)
+            settings = made.made_by.settings if made is not None and made.made_by is not None else Settings()
+            steps = jobs.outline(kept, choice, analysis, pixels, box, settings)
+            self._job.start(
+                steps, lambda mask: self._done(lambda: session.change_outlines("new cell", partial(add, mask=mask)))
+            )
+        elif session.waiting and session.waiting != self._asked:
+            self._asked = frozenset(session.waiting)
+            some = jobs.classify_some(kept, choice, analysis, pixels, self._asked)
+            self._job.start(some, lambda named: self._done(lambda: session.accept(named)))
+
+    def _done(self, action: Callable[[], None]) -> str:
+        action()
+        self._asked = frozenset()
+        return ""

@@ -1,0 +1,118 @@
+"""What a layer of ours was made from, kept in its metadata under `KEY`; no Qt."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from napari.layers import Layer
+
+from ..cells import Labels as LabelImage
+from ..cells import Segmentation
+from ..config import Settings
+from ..pipeline import Models
+from ..results.record import InputFile, Record
+from ..results.runfile import Model
+
+KEY = "napari_wbc"
+"""Our entry in the metadata of a layer."""
+
+
+@dataclass(frozen=True)
+class MadeBy:
+    """The models and settings of an analysis, and the device, as `run.json` names them."""
+
+    segmenter: Model
+    classifier: Model
+    settings: Settings
+    device: str
+
+    @classmethod
+    def of(cls, models: Models, settings: Settings) -> MadeBy:
+        """Of the models that were used."""
+        segmenter, classifier = (Model(name=m.name, identity=m.identity) for m in (models.segmenter, models.classifier))
+        devices = dict.fromkeys((models.segmenter.device, models.classifier.device))
+        return cls(segmenter, classifier, settings, ", ".join(devices))
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """What one of our layers was made from.
+
+    Parameters
+    ----------
+    source_id
+        `unique_id` of the layer that it was made from: the image of labels, the labels of boxes.
+    segmentation
+        The outlines that it showed at first.
+    features
+        Its features as we wrote them.
+    keep
+        It is a person's, or another program's: never replaced.
+    layer_id
+        The id of the layer itself, if it is not its `unique_id`: layers of a reader are linked before they have one.
+    made_by
+        The models and settings that made the cells.
+    record
+        The record that they were read from.
+    measured
+        The outlines that its features are measured from; None where they are not measured.
+    """
+
+    source_id: str
+    segmentation: Segmentation
+    features: pd.DataFrame
+    keep: bool = False
+    layer_id: str | None = None
+    made_by: MadeBy | None = None
+    record: Record | None = None
+    measured: LabelImage | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the review of an image is saved: the results folder, the name of the image in it, and the file that was read.
+
+    It is kept in the metadata of the image, beside its pixel size.
+    """
+
+    folder: Path
+    image: str
+    source: InputFile
+
+
+def place_of(image: Layer) -> Place | None:
+    """Where the review of an image is saved, or None where it has not been saved yet."""
+    found = image.metadata.get(KEY)
+    place = found.get("place") if isinstance(found, Mapping) else None
+    return place if isinstance(place, Place) else None
+
+
+def set_place(image: Layer, place: Place | None) -> None:
+    """Say where the review of an image is saved."""
+    found = image.metadata.get(KEY)
+    image.metadata[KEY] = {**(found if isinstance(found, Mapping) else {}), "place": place}
+
+
+def layer_id(layer: Layer) -> str:
+    """The id by which layers made from this one know it."""
+    found = layer.metadata.get(KEY)
+    given = found.layer_id if isinstance(found, Origin) else found.get("id") if isinstance(found, Mapping) else None
+    return str(given or layer.unique_id)
+
+
+def origin(layer: Layer) -> Origin | None:
+    """The `Origin` of a layer of ours, or None."""
+    found = layer.metadata.get(KEY)
+    return found if isinstance(found, Origin) else None
+
+
+def note(layer: Layer, **changes: Any) -> None:
+    """Change what one of our layers says of its origin."""
+    made = origin(layer)
+    if made is not None:
+        layer.metadata[KEY] = dataclasses.replace(made, **changes)

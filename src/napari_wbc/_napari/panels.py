@@ -1,0 +1,147 @@
+"""Parts of the widget *Review cells*: buttons that name cells, change outlines and go through the images of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QGroupBox, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from ..config import TYPE_COLOURS, USER_TYPE_COLOUR
+from ..review import delete, merge, split
+from . import keys
+from .session import Session
+
+Action: TypeAlias = Callable[[Session], object]
+Act: TypeAlias = Callable[[Action], None]
+"""Does something with the review that is open, and reports errors."""
+
+PER_ROW = 2
+
+
+def columns() -> QGridLayout:
+    """A grid of two columns of one width."""
+    grid = QGridLayout()
+    for column in range(PER_ROW):
+        grid.setColumnStretch(column, 1)
+        grid.setColumnMinimumWidth(column, 60)
+    return grid
+
+
+def button(text: str, tooltip: str, action: Callable[[], object], letter: str = "") -> QPushButton:
+    """A button that says which key does the same."""
+    made = QPushButton(f"⇧{letter} {text}" if letter else text)
+    made.setToolTip(f"{tooltip} Key on the layers: Shift+{letter}." if letter else tooltip)
+    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    made.clicked.connect(lambda _=False: action())
+    return made
+
+
+class NamePanel(QGroupBox):
+    """One button per cell type, in its colour, and one for a type of the person's own."""
+
+    def __init__(self, act: Act) -> None:
+        super().__init__("Name the selected cells")
+        self.own = QLineEdit()
+        self.own.setMinimumWidth(40)
+        self.own.setPlaceholderText("a type of your own")
+        self.own.setToolTip("Name of a cell type that is not in the list, for example: blast.")
+        self.own.returnPressed.connect(lambda: act(lambda session: session.name(self.own.text())))
+        self.verbs: dict[str, Action] = {letter: partial(_name, cell_type) for cell_type, letter in keys.TYPE_KEYS.items()}
+        grid = columns()
+        self.setLayout(grid)
+        for i, (cell_type, letter) in enumerate(keys.TYPE_KEYS.items()):
+            made = button(cell_type, f"The selected cells are {cell_type}.", partial(act, self.verbs[letter]), letter)
+            made.setIcon(_swatch(TYPE_COLOURS[cell_type]))
+            grid.addWidget(made, *divmod(i, PER_ROW))
+        row = grid.rowCount()
+        grid.addWidget(self.own, row, 0)
+        mine = button("Name", "The selected cells are of the type that you have written.", self.own.returnPressed.emit)
+        mine.setIcon(_swatch(USER_TYPE_COLOUR))
+        grid.addWidget(mine, row, 1)
+        steps: list[tuple[str, str, Action, str]] = [
+            ("Previous", "Go to the previous cell.", lambda session: session.selection.step(-1), keys.PREVIOUS),
+            ("Next", "Go to the next cell.", lambda session: session.selection.step(1), keys.NEXT),
+            ("Confirm", "The selected cells are what they are called; go to the next.", _confirm, keys.CONFIRM),
+        ]
+        self.verbs |= {letter: action for _, _, action, letter in steps}
+        for i, (text, tooltip, action, letter) in enumerate(steps, start=2 * row + 2):
+            grid.addWidget(button(text, tooltip, partial(act, action), letter), *divmod(i, PER_ROW))
+
+
+class OutlinePanel(QGroupBox):
+    """Buttons that change outlines; brush, eraser and fill are napari's own, on the layer of cells."""
+
+    def __init__(self, act: Act) -> None:
+        super().__init__("Correct outlines")
+        verbs: list[tuple[str, str, Action, str]] = [
+            ("Split", "Part the selected cell where it is narrow.", _split, keys.SPLIT),
+            ("Merge", "Make one cell of the selected ones; it keeps the smallest id.", _merge, keys.MERGE),
+            ("Delete", "Remove the selected cells.", _delete, keys.DELETE),
+            ("New cell", "Draw a box round a cell: the segmenter outlines it.", _draw, keys.ADD),
+            ("Undo", "Undo the last change of an outline or a type. Key on the layers: Ctrl+Z.", Session.undo, ""),
+            ("Redo", "Redo what was undone. Key on the layers: Ctrl+Shift+Z.", Session.redo, ""),
+        ]
+        self.verbs: dict[str, Action] = {letter: action for _, _, action, letter in verbs if letter}
+        grid = columns()
+        self.setLayout(grid)
+        for i, (text, tooltip, action, letter) in enumerate(verbs):
+            grid.addWidget(button(text, tooltip, partial(act, action), letter), *divmod(i, PER_ROW))
+
+
+class FilePanel(QGroupBox):
+    """Vouch for an image, save it, and go to the next image of its results folder."""
+
+    def __init__(
+        self, act: Act, save: Callable[[], object], save_as: Callable[[], object], go: Callable[[int], object]
+    ) -> None:
+        super().__init__("Image")
+        self.vouch = QCheckBox("Every cell of this image is right")
+        self.vouch.setToolTip("You vouch for all outlines and types of this image: only such images train a segmenter.")
+        self.vouch.clicked.connect(lambda checked: act(lambda session: session.vouch(checked)))
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.vouch)
+        grid = columns()
+        layout.addLayout(grid)
+        made: list[QWidget] = [
+            button("Save", "Save the review into its results folder.", save),
+            button("Save in…", "Save the review into a results folder of your choice.", save_as),
+            button("Previous image", "Save, and open the previous image of the results folder.", partial(go, -1)),
+            button("Next image", "Save, and open the next image of the results folder.", partial(go, 1)),
+        ]
+        for i, widget in enumerate(made):
+            grid.addWidget(widget, *divmod(i, PER_ROW))
+
+
+def _name(cell_type: str, session: Session) -> None:
+    session.name(cell_type)
+
+
+def _confirm(session: Session) -> None:
+    session.confirm()
+    session.selection.step(1)
+
+
+def _split(session: Session) -> None:
+    session.change_outlines("split", lambda labels: split(labels, next(iter(session.wanted()))))
+
+
+def _merge(session: Session) -> None:
+    session.change_outlines("merge", lambda labels: merge(labels, session.selection.ids))
+
+
+def _delete(session: Session) -> None:
+    session.change_outlines("delete", lambda labels: delete(labels, session.wanted()))
+
+
+def _draw(session: Session) -> None:
+    session.viewer.layers.selection.active = session.boxes
+    session.boxes.mode = "add_rectangle"
+
+
+def _swatch(colour: str) -> QIcon:
+    pixmap = QPixmap(12, 12)
+    pixmap.fill(QColor(colour))
+    return QIcon(pixmap)

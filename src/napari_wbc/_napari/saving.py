@@ -1,0 +1,191 @@
+"""Reviews ⇄ results folders: save one, read it back as layers; no Qt.
+
+An image that is no file (a sample, the result of another program) is saved with its review, as `images/NAME.png`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+from napari.layers import Image, Layer
+from PIL import Image as Pillow
+
+from ..batch.collect import collect
+from ..cells import Analysis
+from ..config import Settings
+from ..errors import ImageError, UsageError
+from ..images import decode
+from ..results import images_in, read_analysis, read_record, write_analysis
+from ..results.pixels import find_field
+from ..results.record import InputFile, Record
+from ..results.record import Origin as RecordOrigin
+from ..results.runfile import NAME, Model, begin, check_out, input_root, read_run, relative_root, write_run
+from ..results.storage import write_bytes
+from .layers import boxes_layer, labels_layer, outlines, set_look
+from .origin import KEY, MadeBy, Place, note, origin, place_of, set_place
+from .session import Session
+
+NOBODY = Model(name="none", identity="none")
+"""The model of outlines or types that no model has made."""
+
+IMAGES = "images"
+"""Folder of a results folder where images lie that were no files."""
+
+
+def save(session: Session, folder: Path | None = None) -> Record:
+    """Write a review into its results folder, or, with `folder`, into that one, and make the tables of the folder anew.
+
+    Raises
+    ------
+    UsageError
+        If it was never saved and no folder is given, or the folder cannot be the results folder of this image.
+    StorageError
+        If it cannot be written.
+    """
+    session.sync()
+    place = place_of(session.image) if folder is None else make_place(session, folder)
+    if place is None:
+        raise UsageError("Choose a results folder first: a new or empty one, or that of the folder of this image.")
+    record = write_review(session, place, session.analysis)
+    set_place(session.image, place)
+    note(session.labels, record=record)
+    collect(place.folder)
+    session.mark_saved()
+    return record
+
+
+def write_review(session: Session, place: Place, analysis: Analysis) -> Record:
+    """Write labels and record of a review; its `run.json` must be there. May run in any thread."""
+    made = origin(session.labels)
+    before = None if made is None else made.record
+    by, at = session.vouched or (None, None)
+    return write_analysis(
+        place.folder,
+        place.image,
+        analysis,
+        place.source,
+        _identities(session) if before is None else before.hashes.origin,
+        timing=None if before is None else before.timing,
+        edited=True,
+        reviewed_by=by,
+        reviewed_at=at,
+    )
+
+
+def make_place(session: Session, folder: Path) -> Place:
+    """Where the review of an image goes in a results folder, which is made ready for it.
+
+    Raises
+    ------
+    UsageError
+        If the folder cannot be the results folder of this image.
+    """
+    path = file_of(session)
+    fresh = not (folder / NAME).exists()
+    root = input_root_of_pictures(folder) if path is None else path.parent
+    if not fresh:
+        root = input_root(folder, read_run(folder))
+    check_out(folder, root)
+    if path is None:
+        if root != input_root_of_pictures(folder):
+            raise UsageError(f"{folder} holds results of the images in {root}, and this image is no file. Choose a new folder.")
+        name = f"{session.image.name.replace('/', '-')}.png"
+        write_bytes(folder, root / name, _png(session.pixels))
+        path = root / name
+    if not path.is_relative_to(root):
+        raise UsageError(f"{folder} holds results of the images in {root}, and {path} is not there. Choose a new folder.")
+    data = path.read_bytes()
+    source = InputFile(sha256=hashlib.sha256(data).hexdigest(), size=len(data), mtime_ns=path.stat().st_mtime_ns)
+    if fresh:
+        made = made_by(session)
+        write_run(folder, begin(relative_root(root, folder), made.settings, made.segmenter, made.classifier, made.device, 0))
+    return Place(folder, path.relative_to(root).as_posix(), source)
+
+
+def input_root_of_pictures(folder: Path) -> Path:
+    """Where the images lie that were saved with their reviews."""
+    return Path(folder).resolve() / IMAGES
+
+
+def file_of(session: Session) -> Path | None:
+    """The file that the image shows, pixel for pixel, or None."""
+    stated = session.image.metadata.get(KEY)
+    path = stated.get("path") if isinstance(stated, Mapping) else None
+    path = Path(path or session.image.source.path or "").resolve()
+    if not path.is_file():
+        return None
+    try:
+        shown = decode(path.read_bytes(), path.name).pixels
+    except (ImageError, OSError):
+        return None
+    return path if np.array_equal(shown, session.pixels) else None
+
+
+def made_by(session: Session) -> MadeBy:
+    """The models and settings that made the cells."""
+    made = origin(session.labels)
+    if made is not None and made.made_by is not None:
+        return made.made_by
+    return MadeBy(NOBODY, NOBODY, Settings(), "none")
+
+
+def _identities(session: Session) -> RecordOrigin:
+    made = made_by(session)
+    return RecordOrigin(
+        segmenter=made.segmenter.identity, classifier=made.classifier.identity, settings=made.settings.identity()
+    )
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    file = BytesIO()
+    Pillow.fromarray(pixels).save(file, format="png")
+    return file.getvalue()
+
+
+def reviewed_layers(folder: Path, image: str | None = None) -> list[Layer]:
+    """Image, cells and boxes as they were saved; by default of the first image.
+
+    Raises
+    ------
+    ResultsError
+        If the folder has no such image, or a file of it is missing or damaged.
+    """
+    run = read_run(folder)
+    image = neighbour(folder) if image is None else image
+    record, analysis = read_record(folder, image), read_analysis(folder, image)
+    path, field = find_field(folder, record, [input_root(folder, run)])
+    pixels = Image(field.pixels.copy(), rgb=True, name=Path(image).stem)
+    pixels.metadata[KEY] = {"um_per_px": field.um_per_px, "id": uuid4().hex, "path": str(path)}
+    set_place(pixels, Place(folder, image, record.hashes.input))
+    labels = labels_layer(pixels, outlines(analysis), analysis.cells)
+    made = MadeBy(run.segmenter, run.classifier, _settings(run.settings), run.device)
+    note(labels, layer_id=uuid4().hex, made_by=made, record=record)
+    boxes = boxes_layer(labels, outlines(analysis))
+    set_look(labels)
+    return [pixels, labels, boxes]
+
+
+def neighbour(folder: Path, image: str | None = None, by: int = 1) -> str:
+    """The next (1) or previous (-1) image of a results folder that was analysed; without `image` the first.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    names = images_in(folder)
+    here = names.index(image) if image in names else -1
+    for name in names[here + 1 :] if by > 0 else names[: max(here, 0)][::-1]:
+        if read_record(folder, name).row.status == "done":
+            return name
+    raise UsageError(f"There is no {'next' if by > 0 else 'previous'} image in {folder}.")
+
+
+def _settings(values: dict[str, object]) -> Settings:
+    """The settings of a run, as far as this version knows them."""
+    return Settings(**{name: value for name, value in values.items() if name in Settings.model_fields})

@@ -1,0 +1,94 @@
+"""Which cells are selected: the same in the layer of cells, its Features table and the boxes; no Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Labels, Shapes
+from psygnal import Signal
+
+from ..cells import CellTable
+from .shown import light
+
+
+class Selection:
+    """The selected cells of a review; the first is the one that a person looks at.
+
+    Attributes
+    ----------
+    ids
+        The cells, in order.
+    chosen
+        Emitted when others are selected.
+    """
+
+    chosen = Signal()
+
+    def __init__(self, viewer: ViewerModel, labels: Labels, boxes: Shapes, cells: Callable[[], CellTable]) -> None:
+        self.viewer, self.labels, self.boxes, self._cells = viewer, labels, boxes, cells
+        self.ids: tuple[int, ...] = ()
+        self._muted = False
+        labels.events.selected_label.connect(self._on_label)
+        labels.mouse_drag_callbacks.append(self._on_click)
+        boxes.selected_data.events.items_changed.connect(self._on_boxes)
+
+    def select(self, ids: Iterable[int], *, look: bool = False) -> None:
+        """Select cells, as far as they are there; `look` moves the camera to the first."""
+        cells = {cell.cell_id: cell for cell in self._cells()}
+        self.ids = tuple(i for i in ids if i in cells)
+        with self.muted():
+            light(self.boxes, {row for row, i in enumerate(self.boxes.features["cell_id"]) if i in self.ids})
+            if self.ids:
+                self.labels.selected_label = self.ids[0]
+        if look and self.ids:
+            cell = cells[self.ids[0]]
+            getattr(self.viewer, "scene", self.viewer).camera.center = (
+                0,
+                *self.labels.data_to_world((cell.centroid_y, cell.centroid_x)),
+            )
+        self.chosen.emit()
+
+    def step(self, by: int, order: Sequence[int] = ()) -> None:
+        """Select the next (1) or previous (-1) cell of an order, by default that of the ids, and look at it."""
+        ids = list(order) or [cell.cell_id for cell in self._cells()]
+        if ids:
+            here = ids.index(self.ids[0]) if self.ids and self.ids[0] in ids else -1 if by > 0 else 0
+            self.select([ids[(here + by) % len(ids)]], look=True)
+
+    def at(self, position: Sequence[float]) -> int:
+        """The cell at a position of the world; 0 where there is none."""
+        return int(self.labels.get_value(position, world=True) or 0)
+
+    def _on_click(self, layer: Labels, event: Any) -> Generator[None]:
+        """A click without a drag selects the cell under it; with Shift, together with those selected before."""
+        if layer.mode != "pan_zoom":
+            return
+        yield
+        if event.type == "mouse_move":
+            return
+        clicked = self.at(event.position)
+        if clicked:
+            more = self.ids if "Shift" in event.modifiers else ()
+            self.select([clicked, *(i for i in more if i != clicked)])
+
+    @contextmanager
+    def muted(self) -> Iterator[None]:
+        """Within it, what the layers say of their selections comes from us."""
+        before, self._muted = self._muted, True
+        try:
+            yield
+        finally:
+            self._muted = before
+
+    def _on_label(self, _: object = None) -> None:
+        label = int(self.labels.selected_label)
+        if not self._muted and label not in self.ids:
+            self.select([label])
+
+    def _on_boxes(self, *_: object) -> None:
+        if not self._muted:
+            ids = self.boxes.features["cell_id"]
+            self.select([int(ids.iloc[row]) for row in sorted(self.boxes.selected_data) if row < len(ids)])

@@ -1,0 +1,182 @@
+"""How the layers of a review show its cells: features, boxes, and a small layer of types that gives the colours; no Qt.
+
+Each is written where it differs alone, so that a key press takes milliseconds also with hundreds of cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import numpy as np
+import pandas as pd
+from napari.layers import Labels, Shapes
+from napari.utils.colormaps import CyclicLabelColormap
+
+from ..cells import Analysis, Cell
+from ..config import TYPE_COLOURS, UNIDENTIFIED
+from ..review import Edit
+from .features import box_features, colour_of, keep_columns_of_others, labels_features
+from .layers import CONTOUR_PX, MAX_CONTOUR_MEGAPIXELS, boxes_layer, outlines, placing, rectangles
+from .origin import KEY, Origin, layer_id
+
+TYPE_NAMES = (*TYPE_COLOURS, "a type of your own", "not named yet")
+"""Of the values 1, 2, 3, … of a layer of types."""
+
+NEUTRAL = "#B0B0B0"
+"""Colour of the cells under the brush; their types have the colours."""
+
+FEW = 20
+"""More cells than this are written as a whole table."""
+
+SELECTED = "#FFFFFF59"
+"""Tint of the boxes of selected cells."""
+
+EDITED_OPACITY, TYPES_OPACITY, TYPES_FILL_OPACITY = 0.25, 0.9, 0.4
+
+
+def type_value(cell_type: str | None) -> int:
+    """The value of a cell type in a layer of types."""
+    if cell_type is None:
+        return len(TYPE_NAMES)
+    return TYPE_NAMES.index(cell_type) + 1 if cell_type in TYPE_COLOURS else len(TYPE_NAMES) - 1
+
+
+def types_layer(labels: Labels, analysis: Analysis) -> Labels:
+    """A layer (H, W) uint8 over the cells, value = type: the colours of the types, which the layer of cells does not have."""
+    colours = ["transparent", *TYPE_COLOURS.values(), colour_of("mine"), colour_of(UNIDENTIFIED)]
+    small = analysis.labels.size <= MAX_CONTOUR_MEGAPIXELS * 1e6
+    layer = Labels(
+        _values(analysis.cells, analysis.labels),
+        name=f"{labels.name.removesuffix(' cells')} types",
+        features=pd.DataFrame({"cell_type": ["", *TYPE_NAMES]}),
+        colormap=CyclicLabelColormap(colors=colours, background_value=0),
+        opacity=TYPES_OPACITY if small else TYPES_FILL_OPACITY,
+        **placing(labels),
+    )
+    layer.contour = CONTOUR_PX if small else 0
+    layer.editable = False
+    layer.metadata[KEY] = Origin(layer_id(labels), outlines(analysis), layer.features.copy())
+    return layer
+
+
+def set_reviewed_look(labels: Labels) -> None:
+    """The cells as faint areas to paint on."""
+    labels.contour = 0
+    labels.colormap = CyclicLabelColormap(colors=["transparent", NEUTRAL], background_value=0)
+    labels.opacity = EDITED_OPACITY
+
+
+def write_edit(labels: Labels, boxes: Shapes, types: Labels, analysis: Analysis, edit: Edit) -> None:
+    """Bring all layers in line with an edit that the analysis has had."""
+    write_pixels(labels, edit)
+    write_features(labels, analysis, edit)
+    write_boxes(boxes, labels, analysis, edit)
+    write_types(types, analysis, edit)
+
+
+def write_features(labels: Labels, analysis: Analysis, edit: Edit) -> None:
+    """The features of the layer of cells, from the table; columns of others stay. A few names are written in place."""
+    rows = {i: cell.as_row() for i, cell in edit.cells_after.items() if cell is not None}
+    said = {name for row in rows.values() for name, value in row.items() if value is not None} - {"cell_id"}
+    if edit.box is None and len(rows) <= FEW and said <= set(labels.features):
+        for i, row in rows.items():
+            for name in set(labels.features).intersection(row):
+                labels.features.at[i, name] = row[name]
+        labels.events.features()
+        return
+    last_id = int(max((cell.cell_id for cell in analysis.cells), default=0))
+    labels.features = keep_columns_of_others(labels_features(analysis.cells, last_id), labels.features)
+
+
+def write_pixels(labels: Labels, edit: Edit) -> None:
+    """The outlines after an edit, as one edit of napari's, so that its own undo stays sound."""
+    if edit.box is not None:
+        rows, columns = np.nonzero(labels.data[edit.box.slices] != edit.pixels_after)
+        values = edit.pixels_after[rows, columns].astype(labels.data.dtype)
+        labels.data_setitem((rows + edit.box.y0, columns + edit.box.x0), values)
+
+
+def write_types(types: Labels, analysis: Analysis, edit: Edit) -> None:
+    """The types after an edit, where outlines or types differ."""
+    windows = [edit.box] if edit.box is not None else []
+    windows += [cell.box for cell in edit.cells_after.values() if cell is not None]
+    for window in windows:
+        values = _values(analysis.cells, analysis.labels[window.slices])
+        rows, columns = np.nonzero(types.data[window.slices] != values)
+        types.data_setitem((rows + window.y0, columns + window.x0), values[rows, columns])
+    if edit.box is not None:
+        types.refresh()  # contours of what is no longer there stay in a partial refresh
+
+
+def write_boxes(boxes: Shapes, labels: Labels, analysis: Analysis, edit: Edit) -> None:
+    """The boxes after an edit: all of them where one came, went or moved, else the texts and colours that differ."""
+    moved = edit.box is not None or len(boxes.data) != len(analysis.cells)
+    if moved:
+        fresh = boxes_layer(labels, outlines(analysis))
+        boxes.selected_data = set()
+        boxes.data = rectangles([cell.box for cell in analysis.cells])
+        boxes.features, boxes.feature_defaults = fresh.features, fresh.feature_defaults
+        boxes.text = fresh.text
+        boxes.edge_width = fresh.edge_width or 1
+        boxes.edge_color = fresh.edge_color if len(fresh.data) else colour_of(None)
+        return
+    changed = {i for i, cell in edit.cells_after.items() if cell is not None}
+    rows = [row for row, i in enumerate(boxes.features["cell_id"]) if i in changed]
+    fresh_rows = box_features(labels.features, boxes.features["cell_id"].iloc[rows])
+    for name in fresh_rows:
+        boxes.features[name] = boxes.features[name].astype(fresh_rows[name].dtype)
+        boxes.features.iloc[rows, boxes.features.columns.get_loc(name)] = fresh_rows[name].to_numpy()
+    with boxes.text.events.blocker_all():  # the colours redraw all, and placing the texts is slow
+        boxes.refresh_text()
+    colour_rows(boxes, {row: colour_of(name) for row, name in zip(rows, fresh_rows["cell_type"], strict=True)})
+
+
+def colour_rows(boxes: Shapes, colours: dict[int, str]) -> None:
+    """Set the edge colours of some boxes; the selection stays. Setting all of them takes a hundred times as long."""
+    selected, defaults = set(boxes.selected_data), boxes.feature_defaults
+    for colour in set(colours.values()):
+        boxes.selected_data = {row for row, name in colours.items() if name == colour}
+        boxes.current_edge_color = colour
+    boxes.selected_data, boxes.feature_defaults = selected, defaults
+
+
+def light(boxes: Shapes, rows: set[int]) -> None:
+    """Select some boxes, and only these are tinted: napari marks selected shapes in the active layer alone."""
+    lit = {int(row) for row in np.flatnonzero(boxes.face_color[:, 3] > 0)} if len(boxes.data) else set[int]()
+    for group, colour in ((lit - rows, "transparent"), (rows - lit, SELECTED)):
+        if group:
+            boxes.selected_data = group
+            boxes.current_face_color = colour
+    boxes.selected_data = rows
+    with boxes.block_update_properties():  # for boxes that are drawn from now on
+        boxes.current_face_color = "transparent"
+
+
+def types_in(features: pd.DataFrame, ids: Iterable[int]) -> dict[int, str | None]:
+    """What a features table whose row i is cell i says of the types of cells."""
+    column = features["cell_type"] if "cell_type" in features else pd.Series(dtype=object)
+    return {i: _text(column.get(i)) for i in ids}
+
+
+def edited_types(labels: Labels, boxes: Shapes, analysis: Analysis) -> dict[int, str]:
+    """The types that a person has written into the features of cells or boxes, by id, where they differ from the table."""
+    known = {cell.cell_id: cell.cell_type for cell in analysis.cells}
+    said = types_in(labels.features, known)
+    if "cell_type" in boxes.features:
+        columns = zip(boxes.features["cell_id"], boxes.features["cell_type"], strict=True)
+        said |= {int(i): _text(name) for i, name in columns if i in known and _text(name) != known[i]}
+    return {i: name for i, name in said.items() if name is not None and name != known[i]}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _values(cells: Collection[Cell], labels: np.ndarray) -> np.ndarray:
+    """Labels (h, w) as values of types, uint8."""
+    lookup = np.full(int(labels.max(initial=0)) + 1, type_value(None), dtype=np.uint8)
+    lookup[0] = 0
+    for cell in cells:
+        if cell.cell_id < len(lookup):
+            lookup[cell.cell_id] = type_value(cell.cell_type)
+    return np.asarray(lookup[labels])

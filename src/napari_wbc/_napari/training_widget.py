@@ -1,0 +1,100 @@
+"""The widget *Train a model*: reviewed folders in, a model file out, compared with the one it began with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QPixmap
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QLineEdit, QListWidget
+
+from .._cli.training import outcome_text
+from ..errors import UsageError, WbcError
+from ..results.summary import learnable
+from . import jobs
+from .panels import button
+from .status import describe_learnable
+from .tool import ToolWidget
+
+if TYPE_CHECKING:
+    from ..training.train import Outcome
+
+CURVE_MS, CURVE_WIDTH_PX = 2000, 320
+
+
+class TrainModel(ToolWidget):
+    """Learn from what a person has corrected; Cancel stops, the same again continues."""
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__(napari_viewer, "Train", jobs.load_models)
+        self.what = QComboBox()
+        self.what.addItems(["classifier", "segmenter"])
+        self.what.setToolTip("The classifier learns from cells that a person named, the segmenter from images vouched for.")
+        self.model = QLineEdit()
+        self.model.setPlaceholderText("my-model.safetensors")
+        self.model.setToolTip("The file to write, .safetensors; name it later under Advanced to use the model.")
+        self._choice_layout.addRow("Train", self.what)
+        self._choice_layout.addRow("Model file", self.model)
+        self.folders = QListWidget()
+        self.folders.setToolTip("Results folders with reviewed images.")
+        self.folders.setMaximumHeight(80)
+        self.found, self.curve = QLabel("No folder yet."), QLabel()
+        self.found.setWordWrap(True)
+        self._layout.addWidget(self.folders)
+        self._layout.addWidget(button("Add folder…", "Add a results folder with reviewed images.", self._browse))
+        self._layout.addWidget(button("Empty the list", "Take all folders out of the list; they stay as they are.", self.empty))
+        self._layout.addWidget(self.found)
+        self.add_form(settings=False, models=())
+        self.add_panel()
+        self._layout.insertWidget(self._layout.count() - 1, self.curve)
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._show_curve)
+
+    def add(self, folder: Path) -> None:
+        """Add a results folder, and count what there is to learn from."""
+        try:
+            self.found.setText(describe_learnable(learnable([*self.data(), folder])))
+            self.folders.addItem(str(folder))
+        except WbcError as error:
+            self.job.report(error)
+
+    def empty(self) -> None:
+        """Take all folders out of the list."""
+        self.folders.clear()
+        self.found.setText("No folder yet.")
+
+    def data(self) -> tuple[Path, ...]:
+        """The folders of the list."""
+        items = [self.folders.item(row) for row in range(self.folders.count())]
+        return tuple(Path(item.text()) for item in items if item is not None)
+
+    def start(self) -> None:
+        """Folders → model file."""
+        if not self.data() or not self.model.text().strip():
+            raise UsageError("Add a results folder with reviewed images, and name the model file to write.")
+        what = cast(jobs.What, self.what.currentText())
+        self.job.start(jobs.train(what, self.data(), self._path, self.models.choice().device), self._done)
+        self._timer.start(CURVE_MS)
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.model.text().strip())
+
+    def _done(self, outcome: Outcome) -> str:
+        self._show_curve()
+        return outcome_text(outcome)
+
+    def _show_curve(self) -> None:
+        """The curve as it was written after the last epoch."""
+        picture = QPixmap(str(self._path.with_suffix(jobs.TRAINING) / "curve.png"))
+        if not picture.isNull():
+            self.curve.setPixmap(picture.scaledToWidth(CURVE_WIDTH_PX))
+        if not self.job.running:
+            self._timer.stop()
+
+    def _browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "A results folder with reviewed images")
+        if folder:
+            self.add(Path(folder))

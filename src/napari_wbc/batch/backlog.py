@@ -1,0 +1,61 @@
+"""The images that wait for a worker, in chunks; those that a worker took with it when it died come back, once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from ..results import write_failure
+from ..results.record import ImageRow
+from .discover import InputImage
+from .intake import known_of
+from .job import Job
+
+Chunk = tuple[InputImage, ...]
+
+CHUNK_IMAGES, CHUNKS_PER_WORKER = 16, 4
+"""Images of a chunk at most, and chunks that each worker gets at least, where there are so many images."""
+
+
+class Backlog:
+    """Images that wait for a worker.
+
+    Which image killed a worker is not known, so all that it had not answered are suspects: they come back at the end, each as
+    a chunk of its own. A suspect that loses its worker again has failed.
+    """
+
+    def __init__(self, images: Sequence[InputImage], n_workers: int) -> None:
+        size = max(1, min(CHUNK_IMAGES, len(images) // (CHUNKS_PER_WORKER * n_workers)))
+        self._chunks = deque(tuple(images[i : i + size]) for i in range(0, len(images), size))
+        self._suspects: deque[Chunk] = deque()
+        self._again: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._chunks) + len(self._suspects)
+
+    def take(self, *, alone: bool = True) -> Chunk:
+        """The next chunk; empty if there is none.
+
+        A suspect is given only to who is `alone`: whose death could be due to nothing else that he has in hand.
+        """
+        if self._chunks:
+            return self._chunks.popleft()
+        return self._suspects.popleft() if alone and self._suspects else ()
+
+    def lost(self, images: Iterable[InputImage], how: str, job: Job) -> list[ImageRow]:
+        """Take back what a dead worker has not answered; `how` it died is the reason of those that fail now, whose rows return.
+
+        Raises
+        ------
+        StorageError
+            If the failure cannot be written.
+        """
+        failed = []
+        for image in images:
+            if image.name in self._again:
+                reason = f"the process that worked on it ended twice ({how}): the file crashes its reader, or memory is short"
+                failed.append(write_failure(job.out, image.name, reason, known_of(image.path), job.origin).row)
+            else:
+                self._again.add(image.name)
+                self._suspects.append((image,))
+        return failed

@@ -1,0 +1,171 @@
+"""Worker processes on this machine: quicker where there are several processors, and a crash costs one image, not the run."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from threading import current_thread, main_thread
+from typing import Any
+
+from ..errors import WbcError, WorkersError
+from ..pipeline import LoadModels
+from ..results.record import ImageRow
+from .backlog import Backlog, Chunk
+from .discover import InputImage
+from .job import Engine, Job, Rows
+from .serve import serve
+
+logger = logging.getLogger(__name__)
+
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would inherit the locks of threads, and Windows has none
+
+PATIENCE_S = 20.0
+"""Time that a worker has to finish the images in its hands when the run is stopped."""
+
+
+class Processes:
+    """At most `n` worker processes, each with models of its own; they are started when there is work for them.
+
+    A process that dies is replaced. Programs that use this guard their main module with `if __name__ == "__main__"`.
+
+    Raises
+    ------
+    WbcError
+        If the models cannot be loaded.
+    WorkersError
+        If processes end before they are ready.
+    """
+
+    def __init__(self, load_models: LoadModels, n: int) -> None:
+        self.n = n
+        self._load_models = load_models
+        self._team = [_Process(load_models)]
+        self.engine = self._team[0].hear_engine()
+
+    def work(self, images: Sequence[InputImage], job: Job) -> Rows:
+        """Analyse the images and write their results; rows in the order in which they are committed."""
+        backlog = Backlog(images, self.n)
+        self._team += [_Process(self._load_models) for _ in range(min(self.n, len(backlog)) - len(self._team))]
+        while True:
+            for process in self._team:
+                if not process.open and (chunk := backlog.take()):
+                    process.give(chunk, job)
+            busy = {process.connection: process for process in self._team if process.open}
+            if not busy:
+                return
+            for ready in wait(list(busy)):
+                process = busy[ready]  # type: ignore[index]
+                try:
+                    yield from process.hear()
+                except EOFError:
+                    yield from backlog.lost(process.open.values(), self._replace(process), job)
+
+    def _replace(self, dead: _Process) -> str:
+        """Start a process in the place of a dead one; how that ended."""
+        how = dead.end()
+        logger.warning("A worker process ended: %s. What it had in hand is tried again.", how)
+        fresh = _Process(self._load_models)
+        self._team[self._team.index(dead)] = fresh
+        fresh.hear_engine()
+        return how
+
+    def close(self) -> None:
+        """Stop the processes; they first write what they have analysed."""
+        for process in self._team:
+            process.connection.close()
+        for process in self._team:
+            process.end()
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started within ignore Ctrl-C: it reaches every process of a terminal, and this one is to decide."""
+    if current_thread() is not main_thread():  # only that may say so
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Process:
+    """One worker process, and the images that it was given and has not answered, by name."""
+
+    def __init__(self, load_models: LoadModels) -> None:
+        self.connection, theirs = _SPAWN.Pipe()
+        level = logging.getLogger("napari_wbc").getEffectiveLevel()
+        self._process = _SPAWN.Process(target=serve, args=(theirs, load_models, level), daemon=True)
+        with _deaf_to_ctrl_c():
+            self._process.start()
+        theirs.close()  # so that the pipe ends when the process does
+        self.open: dict[str, InputImage] = {}
+
+    def give(self, chunk: Chunk, job: Job) -> None:
+        """Hand over work; a process that is dead is noticed when it is heard next."""
+        self.open = {image.name: image for image in chunk}
+        try:
+            self.connection.send((chunk, job))
+        except OSError:
+            logger.debug("A worker process ended before it got its work.")
+
+    def hear(self) -> Generator[ImageRow]:
+        """The row that the process sends, if it is one.
+
+        Raises
+        ------
+        EOFError
+            If the process has ended.
+        WbcError
+            What stopped it.
+        """
+        message = self._receive()
+        if isinstance(message, ImageRow):
+            del self.open[message.image]
+            yield message
+
+    def hear_engine(self) -> Engine:
+        """What the process computes with, once it has loaded its models.
+
+        Raises
+        ------
+        WorkersError
+            If it ends before.
+        WbcError
+            If the models cannot be loaded.
+        """
+        try:
+            while not isinstance(engine := self._receive(), Engine):
+                pass
+        except EOFError:
+            raise WorkersError(
+                f"A worker process ended while it loaded the models: {self.end()}. Take fewer --workers, or see to the memory."
+            ) from None
+        return engine
+
+    def _receive(self) -> Any:
+        """The next message; log records are handed on and errors raised."""
+        try:
+            message = self.connection.recv()
+        except ConnectionError:
+            raise EOFError from None
+        if isinstance(message, logging.LogRecord):
+            logging.getLogger(message.name).handle(message)
+        if isinstance(message, WbcError):
+            raise message
+        return message
+
+    def end(self) -> str:
+        """Wait for the end, or enforce it; how it ended, in words."""
+        self.connection.close()
+        self._process.join(PATIENCE_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        code = self._process.exitcode or 0
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -1,0 +1,109 @@
+"""A run in parts: each job of an array takes the images of one shard, and `collect` puts together what they report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ResultsError, UsageError
+from ..results.runfile import NAME, Counts, RunFile, read_run, write_run
+from ..results.storage import remove
+from .discover import InputImage
+
+FOLDER = "shards"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `number`, from 0 to `of` − 1, of a run in `of` parts."""
+
+    number: int
+    of: int
+
+    def share(self, images: Sequence[InputImage]) -> tuple[InputImage, ...]:
+        """The images of this shard, by a hash of their names: an image that is added moves no other."""
+        return tuple(image for image in images if _hash(image.name) % self.of == self.number)
+
+    @property
+    def name(self) -> str:
+        """Name of the file in which the shard reports."""
+        return f"{self.number}-of-{self.of}.json"
+
+
+def read_shard(text: str) -> Shard:
+    """`2/5` as a shard.
+
+    Raises
+    ------
+    UsageError
+        If it is none.
+    """
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+        raise UsageError(f"--shard takes i/n with i from 0 to n - 1, such as 0/5 to 4/5; found {text!r}.")
+    return Shard(int(number), int(of))
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+
+
+def write_state(out: Path, state: RunFile, shard: Shard | None) -> None:
+    """Write `run.json`, or the report of a shard, which makes `run.json` only where there is none.
+
+    Reports of other divisions are removed, and by a run that has no shards all of them.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    if shard is None or not (out / NAME).exists():
+        write_run(out, state)
+    for path in sorted((out / FOLDER).glob("*-of-*.json")):
+        if shard is None or not path.name.endswith(f"-of-{shard.of}.json"):
+            remove(out, path)
+    if shard is not None:
+        write_run(out, state, f"{FOLDER}/{shard.name}")
+
+
+def merge_reports(out: Path) -> RunFile:
+    """`run.json`, and where the last run had shards, made from their reports.
+
+    Raises
+    ------
+    ResultsError
+        If a file is missing or damaged, or shards ran with different settings or models.
+    StorageError
+        If `run.json` cannot be written.
+    """
+    names = sorted(path.name for path in (out / FOLDER).glob("*-of-*.json"))
+    if not names:
+        return read_run(out)
+    reports = [read_run(out, f"{FOLDER}/{name}") for name in names]
+    first = reports[0]
+    for name, report in zip(names, reports, strict=True):
+        if (report.settings, report.segmenter, report.classifier) != (first.settings, first.segmenter, first.classifier):
+            raise ResultsError(f"The shards {names[0]} and {name} in {out} differ in settings or models. Run one again.")
+    missing = int(names[0].partition("-of-")[2].removesuffix(".json")) != len(names)
+    ends = [report.finished_at for report in reports]
+    merged = first.model_copy(
+        update={
+            "host": _joined(report.host for report in reports),
+            "device": _joined(report.device for report in reports),
+            "workers": sum(report.workers for report in reports),
+            "started_at": min(report.started_at for report in reports),
+            "finished_at": None if missing or None in ends else max(end for end in ends if end),
+            "counts": Counts(**{n: sum(getattr(r.counts, n) for r in reports) for n in Counts.model_fields}),
+            "kept": tuple(sorted(image for report in reports for image in report.kept)),
+        }
+    )
+    write_run(out, merged)
+    return merged
+
+
+def _joined(texts: Iterable[str]) -> str:
+    """Each text once."""
+    return ", ".join(dict.fromkeys(texts))

@@ -1,0 +1,173 @@
+"""The work on images in one process: one thread reads ahead, the caller's runs the networks, and one writes behind."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ..cells import Analysis
+from ..config import Settings
+from ..errors import ImageError, ModelMemoryError, StorageError
+from ..pipeline import Models, analyse_many
+from ..results import write_analysis, write_failure
+from ..results.record import Record, Timing
+from ..results.runfile import now
+from ..tiling import SMALL_TILE_PX, TILE_PX
+from .discover import InputImage
+from .intake import Loaded, load
+from .job import Job, Rows, describe
+
+logger = logging.getLogger(__name__)
+
+GROUP_MEGAPIXELS = 40.0
+"""Images analysed together have at most so many pixels in all, so that memory suffices."""
+
+READ_AHEAD, WRITE_BEHIND = 4, 8
+"""Images read before they are needed, and analyses that may wait to be written."""
+
+T = TypeVar("T")
+
+
+class Here:
+    """This process does the work. A decoder that crashes ends it."""
+
+    n = 1
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self.engine = describe(models)
+
+    def work(self, images: Sequence[InputImage], job: Job) -> Rows:
+        """Analyse the images and write their results."""
+        return work(images, job, self._models)
+
+    def close(self) -> None:
+        """Nothing is to be stopped."""
+
+
+def work(images: Sequence[InputImage], job: Job, models: Models) -> Rows:
+    """Read, analyse and write; the rows in the order of the images.
+
+    Raises
+    ------
+    StorageError
+        If results cannot be written, or the folder of the images has gone.
+    """
+    reader, writer = ThreadPoolExecutor(1, "wbc-read"), ThreadPoolExecutor(1, "wbc-write")
+    writes: deque[Future[Record]] = deque()
+    try:
+        for group in _groups(_read_ahead(images, reader, job), job.group_images):
+            writes.extend(writer.submit(_commit, outcome, job) for outcome in _analyse(group, models, job.settings))
+            while len(writes) > WRITE_BEHIND or (writes and writes[0].done()):
+                yield writes.popleft().result().row
+        while writes:
+            yield writes.popleft().result().row
+    finally:
+        reader.shutdown(cancel_futures=True)
+        writer.shutdown()  # what is analysed is still written
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """The analysis of an image, or the reason why there is none; and the seconds that it took."""
+
+    loaded: Loaded
+    result: Analysis | _Failure
+    analyse_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Why there is no result; `memory` says that it was lack of memory."""
+
+    reason: str
+    memory: bool = False
+
+
+def _read_ahead(images: Iterable[InputImage], reader: ThreadPoolExecutor, job: Job) -> Generator[Loaded]:
+    """The images in their order, read in another thread, a few at a time."""
+    reads: deque[tuple[str, Future[Loaded]]] = deque()
+
+    def next_read() -> Loaded:
+        name, read = reads.popleft()
+        loaded = _attempt(name, read.result)
+        if isinstance(loaded, _Failure):
+            loaded = Loaded(name, None, loaded.reason)
+        if loaded.field is None and not job.root.is_dir():
+            raise StorageError(f"The folder of the images has gone: {job.root}. Bring it back, then run again.")
+        return loaded
+
+    for image in images:
+        reads.append((image.name, reader.submit(load, image, job.settings.max_megapixels)))
+        if len(reads) > READ_AHEAD:
+            yield next_read()
+    while reads:
+        yield next_read()
+
+
+def _groups(images: Iterable[Loaded], group_images: int) -> Generator[list[Loaded]]:
+    """Lists of images to be analysed together."""
+    group: list[Loaded] = []
+    megapixels = 0.0
+    for image in images:
+        group.append(image)
+        megapixels += image.field.pixels.size / 3e6 if image.field else 0.0
+        if len(group) >= group_images or megapixels >= GROUP_MEGAPIXELS:
+            yield group
+            group, megapixels = [], 0.0
+    if group:
+        yield group
+
+
+def _analyse(group: Sequence[Loaded], models: Models, settings: Settings, tile_px: int = TILE_PX) -> list[_Outcome]:
+    """Analyse images together; if that fails, each alone, so that only the bad one is lost; out of memory: in small tiles."""
+    fields = [image.field for image in group if image.field]
+    if not fields:
+        return [_Outcome(image, _Failure(image.error)) for image in group]
+    names, start = ", ".join(image.name for image in group), time.perf_counter()
+    results = _attempt(names, lambda: analyse_many(fields, models, settings, tile_px))
+    seconds = (time.perf_counter() - start) / len(fields)
+    if not isinstance(results, _Failure):
+        analyses = iter(results)
+        return [
+            _Outcome(image, next(analyses), seconds) if image.field else _Outcome(image, _Failure(image.error))
+            for image in group
+        ]
+    if len(group) > 1:
+        if results.memory:
+            logger.warning("Out of memory with %d images together: each is analysed alone.", len(group))
+        return [outcome for image in group for outcome in _analyse([image], models, settings)]
+    if results.memory and tile_px > SMALL_TILE_PX:
+        logger.warning("Out of memory with %s: it is analysed in small tiles; its last digits may differ for that.", names)
+        return _analyse(group, models, settings, SMALL_TILE_PX)
+    return [_Outcome(group[0], results, seconds)]
+
+
+def _commit(outcome: _Outcome, job: Job) -> Record:
+    """Write what is known of an image."""
+    loaded, result = outcome.loaded, outcome.result
+    timing = Timing(read_s=round(loaded.read_s, 4), analyse_s=round(outcome.analyse_s, 4), finished_at=now())
+    if isinstance(result, _Failure):
+        return write_failure(job.out, loaded.name, result.reason, loaded.source, job.origin, timing)
+    return write_analysis(job.out, loaded.name, result, loaded.source, job.origin, timing=timing)
+
+
+def _attempt(image: str, work: Callable[[], T]) -> T | _Failure:
+    """The result of the work on an image, or the reason why there is none.
+
+    The one place that catches every exception: one bad image must not end a night's run. The traceback goes to the log.
+    """
+    try:
+        return work()
+    except ImageError as error:
+        return _Failure(str(error))
+    except (ModelMemoryError, MemoryError) as error:
+        return _Failure(str(error) or "memory does not suffice. Use a smaller image.", memory=True)
+    except Exception as error:
+        logger.exception("%s could not be analysed", image)
+        return _Failure(f"{type(error).__name__}: {error}")

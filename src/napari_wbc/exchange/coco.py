@@ -1,0 +1,160 @@
+"""COCO: one JSON file with images, categories and run-length encoded masks; what it says of an image, also from polygons."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..cells import Box, Cell, Mask
+from ..config import CELL_TYPES, UNCOUNTED_TYPES
+from ..errors import ResultsError
+from ..results.storage import writing
+from .names import Names, one_file, read_json
+from .polygons import fill, trim
+from .told import Outline, Read, Shape, Told, ToldCell, Written, as_id, as_type, outlines_of, type_of
+
+NAME = "annotations.json"
+
+
+def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
+    """Write `annotations.json`, as it goes; see `told.Format`. Names of files are those of the images below the input root."""
+    categories = {name: i for i, name in enumerate((*CELL_TYPES, *UNCOUNTED_TYPES), start=1)}
+    listed: list[dict[str, Any]] = []
+    n_cells = 0
+    with writing(dst, dst / NAME) as file:
+        file.write(b'{"annotations": [')
+        for one in images:
+            height, width = one.analysis.labels.shape
+            listed.append({"id": len(listed) + 1, "file_name": one.image, "width": width, "height": height})
+            for cell, mask in outlines_of(one.analysis):
+                category = categories.setdefault(type_of(cell), len(categories) + 1)
+                n_cells += 1
+                ids = {"id": n_cells, "image_id": len(listed), "category_id": category}
+                file.write(b",\n" if n_cells > 1 else b"\n")
+                file.write(json.dumps(ids | _annotation(cell, mask, (height, width))).encode())
+            yield one.image
+        named = [{"id": i, "name": name, "supercategory": "white blood cell"} for name, i in categories.items()]
+        file.write(f'\n], "images": {json.dumps(listed)}, "categories": {json.dumps(named)}}}\n'.encode())
+
+
+def find(src: Path, images: Sequence[str]) -> Mapping[str, Read]:
+    """What the file says of the images that it names; see `told.Format`."""
+    path, names = one_file(src, NAME), Names(images)
+    content = read_json(path)
+    try:
+        categories = {one["id"]: as_type(one["name"]) for one in content["categories"]}
+        image_of = {one["id"]: names.find(str(one["file_name"])) for one in content["images"]}
+        found: dict[str, list[Any]] = {image: [] for image in image_of.values() if image is not None}
+        for one in content["annotations"]:
+            if (image := image_of[one["image_id"]]) is not None:
+                found[image].append(one)
+    except (KeyError, TypeError, AttributeError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ResultsError(f"{path} is not a COCO file of instances: {what}. Export it again.") from None
+    return {image: partial(_read, path, annotations, categories) for image, annotations in found.items()}
+
+
+def _annotation(cell: Cell, mask: Mask, shape: Shape) -> dict[str, Any]:
+    box = cell.box
+    return {
+        "bbox": [box.x0, box.y0, box.width, box.height],
+        "area": cell.area_px,
+        "iscrowd": 0,
+        "segmentation": {"size": list(shape), "counts": encode(mask, box, shape)},
+        "cell_id": cell.cell_id,
+    }
+
+
+def encode(mask: Mask, box: Box, shape: Shape) -> list[int]:
+    """Run lengths of background and cell in turn, down the columns of an image of shape (H, W)."""
+    columns, rows = np.nonzero(mask.T)
+    places = (columns + box.x0) * shape[0] + rows + box.y0
+    breaks = np.flatnonzero(np.diff(places) > 1)
+    starts = places[np.concatenate([[0], breaks + 1])]
+    ends = places[np.concatenate([breaks, [-1]])] + 1
+    edges = np.column_stack([starts, ends]).ravel()
+    counts: list[int] = np.diff(np.concatenate([[0], edges, [shape[0] * shape[1]]])).tolist()
+    return counts if counts[-1] else counts[:-1]
+
+
+def decode(counts: Sequence[int], shape: Shape) -> Outline | None:
+    """The pixels of run lengths; None where there are none.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit the shape.
+    """
+    lengths = np.asarray(counts, dtype=np.int64)
+    if lengths.ndim != 1 or (lengths < 0).any() or (lengths > shape[0] * shape[1]).any() or lengths.sum() > shape[0] * shape[1]:
+        raise ValueError(f"run lengths do not fit {shape[1]} × {shape[0]} px")
+    edges = np.cumsum(lengths)
+    starts, ends = edges[: len(edges) // 2 * 2 : 2], edges[1::2]
+    places = _ranges(starts, ends)
+    if not len(places):
+        return None
+    columns, rows = np.divmod(places, shape[0])
+    x0, y0, y1 = int(columns[0]), int(rows.min()), int(rows.max()) + 1
+    mask = np.zeros((y1 - y0, int(columns[-1]) + 1 - x0), dtype=bool)
+    mask[rows - y0, columns - x0] = True
+    return mask, Box(y0, x0, y1, x0 + mask.shape[1])
+
+
+def uncompress(text: str) -> list[int]:
+    """The run lengths of COCO's compressed form: 5 bits a character, the third before last taken off (`rleFrString`)."""
+    counts: list[int] = []
+    value = bits = 0
+    for character in text:
+        code = ord(character) - 48
+        if not 0 <= code < 64:
+            raise ValueError(f"compressed run lengths have no {character!r}")
+        value |= (code & 31) << bits
+        bits += 5
+        if not code & 32:
+            if code & 16:
+                value -= 1 << bits
+            counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+            value = bits = 0
+    return counts
+
+
+def _ranges(starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """All whole numbers from each start to before its end."""
+    lengths = ends - starts
+    found: npt.NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+    return found
+
+
+def _read(path: Path, annotations: Sequence[Mapping[str, Any]], categories: Mapping[Any, str | None], shape: Shape) -> Told:
+    cells = []
+    for one in annotations:
+        try:
+            outline, cell_type = _outline(one["segmentation"], shape), categories[one["category_id"]]
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ResultsError(
+                f"{path}: annotation {one.get('id')!r} has no outline or type: {what}. Export it again."
+            ) from None
+        if outline is not None:
+            cells.append(ToldCell(as_id(one.get("cell_id")), outline, cell_type=cell_type))
+    return Told(cells, whole=True)
+
+
+def _outline(segmentation: Any, shape: Shape) -> Outline | None:
+    """The pixels of a segmentation: run lengths, or polygons, of which any may cover a pixel."""
+    if isinstance(segmentation, dict):
+        if list(segmentation["size"]) != list(shape):
+            raise ValueError(f"its size is {segmentation['size']}, the image has {list(shape)}")
+        counts = segmentation["counts"]
+        return decode(uncompress(counts) if isinstance(counts, str) else counts, shape)
+    parts = [fill([np.asarray(ring, dtype=np.float64).reshape(-1, 2)], shape) for ring in segmentation]
+    full = np.zeros(shape, dtype=bool)
+    for part in filter(None, parts):
+        full[part[1].slices] |= part[0]
+    return trim(full, Box(0, 0, *shape))

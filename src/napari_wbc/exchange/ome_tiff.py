@@ -1,0 +1,69 @@
+"""Label images as OME-TIFF, value = `cell_id`, with their pixel size; types, measurements and reviews beside them in CSV."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from ..errors import ResultsError
+from ..results.storage import place, write_bytes
+from . import cells_csv
+from .names import find_files
+from .told import Read, Shape, Told, Written, tell_labels
+
+SUFFIX = ".ome.tif"
+
+
+def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
+    """Write `<image path>.ome.tif` for each image, and `cells.csv` and `images.csv`; see `told.Format`."""
+
+    def labels_first() -> Iterator[Written]:
+        for one in images:
+            write_bytes(dst, place(dst, "", one.image, SUFFIX), _encode(one))
+            yield one
+
+    yield from cells_csv.write(labels_first(), dst)
+
+
+def find(src: Path, images: Sequence[str]) -> Mapping[str, Read]:
+    """The label images with the names of images, with types where there is a `cells.csv`; see `told.Format`."""
+    beside = (src if src.is_dir() else src.parent) / cells_csv.CELLS
+    named = cells_csv.find(beside.parent, images) if beside.is_file() else {}
+    found = find_files(src, images, SUFFIX, ".ome.tiff", ".tif", ".tiff")
+    return {image: partial(_read, path, named.get(image)) for image, path in found.items()}
+
+
+def _encode(one: Written) -> bytes:
+    """The label image of an image; equal labels and pixel size give equal bytes."""
+    labels, um_per_px = one.analysis.labels, one.row.um_per_px
+    array = labels.astype(np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32)
+    size = {} if um_per_px is None else {f"PhysicalSize{axis}": um_per_px for axis in "XY"}
+    units = {f"{name}Unit": "µm" for name in size}
+    content = hashlib.sha256(f"{array.shape} {array.dtype} {um_per_px}".encode() + array.tobytes()).digest()
+    metadata = {"axes": "YX", "UUID": str(uuid.UUID(bytes=content[:16], version=5)), **size, **units}
+    file = BytesIO()
+    tifffile.imwrite(
+        file, array, ome=True, metadata=metadata, compression="zlib", photometric="minisblack", software="napari-wbc"
+    )
+    return file.getvalue()
+
+
+def _read(path: Path, types: Read | None, shape: Shape) -> Told:
+    try:
+        with tifffile.TiffFile(path) as file:
+            found = file.series[0].shape
+            labels = file.series[0].asarray() if found == shape else None
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, tifffile.TiffFileError) as error:
+        raise ResultsError(f"The label image {path} cannot be read: {error}. Write it again.") from error
+    if labels is None:
+        raise ResultsError(
+            f"The label image {path} has the shape {found}; expected {shape}, that of the image. Write it again."
+        )
+    return tell_labels(labels, path, types(shape) if types is not None else None)

@@ -1,0 +1,238 @@
+"""A review saved, reopened, stepped through, and kept through a kill; needs no display."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Layer
+from PIL import Image as Pillow
+
+from napari_wbc._napari import autosave
+from napari_wbc._napari.keys import Keys
+from napari_wbc._napari.origin import MadeBy, origin, place_of
+from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.reader import get_reader, read, read_results
+from napari_wbc._napari.reviews import session_of
+from napari_wbc._napari.saving import neighbour, reviewed_layers, save
+from napari_wbc._napari.session import Session
+from napari_wbc.batch import analyse_folder
+from napari_wbc.cells import Domain, Field
+from napari_wbc.config import Settings
+from napari_wbc.errors import ResultsError, UsageError
+from napari_wbc.pipeline import analyse
+from napari_wbc.results import read_analysis, read_record
+from napari_wbc.results.summary import Learnable, learnable
+from napari_wbc.review import delete, split
+from tests.fakes import load_fakes
+from tests.smears import smear, write_slides
+
+PIXELS = smear(3, n_cells=3, shape=(96, 240))
+FOUND = dataclasses.replace(analyse(Field(PIXELS, 0.3), load_fakes()), domain=Domain(False, "blurred."))
+
+
+def opened(layers: list[Layer]) -> Session:
+    viewer = ViewerModel()
+    for layer in layers:
+        viewer.layers.append(layer)
+    return session_of(viewer, layers[1])
+
+
+def from_tuples(path: Path) -> list[Layer]:
+    reader = get_reader(str(path))
+    assert reader is read_results
+    return [Layer.create(*data) for data in reader(str(path))]
+
+
+@pytest.fixture
+def drawn() -> Session:
+    """A review of an image that is no file."""
+    viewer = ViewerModel()
+    image = viewer.add_image(PIXELS.copy(), rgb=True, name="a/b", metadata={"napari_wbc": {"um_per_px": 0.3}})
+    return session_of(viewer, show_analysis(viewer.layers, image, FOUND, MadeBy.of(load_fakes(), Settings())))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Results of two slides of three fields, as the command line writes them."""
+    write_slides(tmp_path / "in")
+    analyse_folder(tmp_path / "in", tmp_path / "out", load_fakes())
+    return tmp_path / "out"
+
+
+def test_a_saved_review_reopens_exactly(drawn: Session, tmp_path: Path) -> None:
+    drawn.by = "Ada"
+    drawn.name("blast", [2])
+    drawn.confirm([1])
+    drawn.change_outlines("split", partial(split, cell_id=3))
+    drawn.vouch(True)
+    assert drawn.unsaved
+    record = save(drawn, tmp_path / "out")
+    assert not drawn.unsaved
+    assert (record.image, record.edited, record.row.reviewed_by) == ("a-b.png", True, "Ada")
+
+    again = opened(from_tuples(tmp_path / "out"))
+    assert again.analysis.cells == drawn.analysis.cells
+    np.testing.assert_array_equal(again.analysis.labels, drawn.analysis.labels)
+    np.testing.assert_array_equal(again.pixels, PIXELS)
+    assert (again.analysis.scale, again.analysis.domain) == (FOUND.scale, FOUND.domain)
+    assert again.vouched == drawn.vouched
+    assert not again.unsaved
+    assert list(again.boxes.features["cell_id"]) == [1, 2, 3, 4]
+    assert list(again.boxes.text.values) == [cell.cell_type or "" for cell in drawn.analysis.cells]
+    made = origin(again.labels)
+    assert made is not None
+    assert made.made_by == MadeBy.of(load_fakes(), Settings())
+    text = (tmp_path / "out" / "cells.csv").read_text()
+    assert "blast" in text
+    assert "Ada" in text
+
+
+def test_a_folder_of_the_command_line_is_corrected_and_batch_leaves_it_alone(folder: Path, tmp_path: Path) -> None:
+    first = neighbour(folder)
+    session = opened(reviewed_layers(folder, "slide-1/field-1.png"))
+    before = read_record(folder, "slide-1/field-1.png")
+    assert session.analysis.cells == read_analysis(folder, "slide-1/field-1.png").cells
+    session.change_outlines("delete", partial(delete, ids=[1]))
+    session.name("smudge", [2])
+    save(session)
+    after = read_record(folder, "slide-1/field-1.png")
+    assert after.edited
+    assert after.hashes.origin == before.hashes.origin
+    assert after.hashes.input == before.hashes.input
+    assert [cell.cell_id for cell in after.cells] == [2, 3][: len(after.cells)]
+    assert learnable([folder]) == Learnable({"smudge": 1}, 0)
+    done = analyse_folder(tmp_path / "in", folder, load_fakes(), Settings(min_score=0.8))
+    assert done.run.kept == ("slide-1/field-1.png",)
+    assert read_record(folder, "slide-1/field-1.png") == after
+    assert first == "slide-1/field-1.png"
+
+
+def test_next_and_previous_pass_over_failed_images(folder: Path, tmp_path: Path) -> None:
+    names = [f"slide-{slide}/field-{i}.png" for slide in (1, 2) for i in (1, 2, 3)]
+    seen = [neighbour(folder)]
+    while len(seen) < len(names):
+        seen.append(neighbour(folder, seen[-1]))
+    assert seen == names
+    assert neighbour(folder, names[3], -1) == names[2]
+    with pytest.raises(UsageError, match="no next image"):
+        neighbour(folder, names[-1])
+    with pytest.raises(UsageError, match="no previous image"):
+        neighbour(folder, names[0], -1)
+
+
+def test_an_image_file_is_saved_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "field.png"
+    Pillow.fromarray(PIXELS).save(path)
+    viewer = ViewerModel()
+    (data,) = read(str(path))
+    image = Layer.create(*data)
+    image.metadata["napari_wbc"]["path"] = str(path)
+    viewer.layers.append(image)
+    session = session_of(viewer, show_analysis(viewer.layers, image, FOUND))
+    with pytest.raises(UsageError, match="Choose a results folder"):
+        save(session)
+    save(session, tmp_path / "out")
+    place = place_of(image)
+    assert place is not None
+    assert place.image == "field.png"
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["input_root"] == "../in"
+    assert not (tmp_path / "out" / "images").exists()
+    write_slides(tmp_path / "other")
+    analyse_folder(tmp_path / "other", tmp_path / "results of others", load_fakes())
+    with pytest.raises(UsageError, match="Choose a new folder"):
+        save(session, tmp_path / "results of others")
+
+
+def test_an_image_that_has_gone_is_named(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").rename(tmp_path / "away")
+    with pytest.raises(ResultsError, match=r"field-1\.png in .*out were not found"):
+        reviewed_layers(folder)
+
+
+def test_unsaved_work_is_kept_and_given_back(
+    drawn: Session, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "state"
+    saved = opened(reviewed_layers(folder, "slide-1/field-1.png"))
+    for session in (drawn, saved):
+        keeper = autosave.Autosave(session, root)
+        assert not keeper.due
+        session.name("blast", [1])
+        assert keeper.due
+        keeper.keep()
+        assert not keeper.due
+    assert autosave.kept_work(root) == []  # we still run
+    monkeypatch.setattr(autosave, "_owned", lambda note: False)
+    kept = {item.note.name: item for item in autosave.kept_work(root)}
+    assert set(kept) == {"a/b", "field-1"}
+    for name, session in (("a/b", drawn), ("field-1", saved)):
+        again = opened(autosave.restore(kept[name]))
+        assert again.analysis.cells == session.analysis.cells
+        np.testing.assert_array_equal(again.pixels, session.pixels)
+        assert place_of(again.image) == place_of(session.image)
+        autosave.discard(kept[name])
+    assert autosave.kept_work(root) == []
+    keeper.drop()
+    assert list(root.glob("*/note.json")) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_work_survives_kill_9(tmp_path: Path) -> None:
+    code = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from pathlib import Path
+from napari.components import ViewerModel
+from napari_wbc._napari import autosave
+from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.reviews import session_of
+from napari_wbc.pipeline import analyse
+from tests.fakes import load_fakes
+from tests.smears import smear
+pixels = smear(3, n_cells=3, shape=(96, 240))
+viewer = ViewerModel()
+image = viewer.add_image(pixels, rgb=True, name="field")
+session = session_of(viewer, show_analysis(viewer.layers, image, analyse(pixels, load_fakes())))
+session.name("blast", [2])
+autosave.Autosave(session, Path({str(tmp_path)!r})).keep()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (kept,) = autosave.kept_work(tmp_path)
+    session = opened(autosave.restore(kept))
+    assert [cell.cell_type for cell in session.analysis.cells if cell.cell_id == 2] == ["blast"]
+    assert place_of(session.image) is None
+
+
+# trap 7: plain keys are taken; ours are Shift and a letter, and go when the widget closes
+
+
+def test_keys_are_bound_and_restored(drawn: Session) -> None:
+    pressed: list[str] = []
+    before = [dict(layer.keymap) for layer in drawn.layers]
+    drawn.labels.bind_key("Shift-N", lambda layer: pressed.append("mine"))
+    mine = dict(drawn.labels.keymap)
+    keys = Keys(drawn.layers, {"Shift-N": lambda: pressed.append("N"), "Control-Z": lambda: pressed.append("Z")})
+    for layer in drawn.layers:
+        assert {str(key) for key in layer.keymap} >= {"Shift+N", "Ctrl+Z"}
+        for bound in layer.keymap.values():
+            assert bound.__name__  # napari asks for it at every key press
+            bound(layer)
+    assert pressed == ["N", "Z"] * len(drawn.layers)
+    keys.restore()
+    assert dict(drawn.labels.keymap) == mine
+    assert [dict(layer.keymap) for layer in drawn.layers if layer is not drawn.labels] == [
+        b for b, layer in zip(before, drawn.layers, strict=True) if layer is not drawn.labels
+    ]

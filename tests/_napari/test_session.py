@@ -1,0 +1,327 @@
+"""A review on layers, without a window: whichever layer a person edits, the others agree; everything can be undone."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Labels
+
+from napari_wbc._napari import shown
+from napari_wbc._napari.layers import read_analysis, rectangles
+from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.reviews import reviewed, session_of
+from napari_wbc._napari.session import Session
+from napari_wbc.cells import Cell, Field
+from napari_wbc.config import CELL_TYPES, TYPE_COLOURS
+from napari_wbc.crop import boxes
+from napari_wbc.errors import UsageError
+from napari_wbc.pipeline import analyse, finish
+from napari_wbc.review import add, classify_steps, delete, merge, split
+from tests.fakes import FakeClassifier, load_fakes
+from tests.smears import smear
+
+PIXELS = smear(3, n_cells=3, shape=(96, 240))
+FOUND = analyse(Field(PIXELS, 0.3), load_fakes())
+
+
+@pytest.fixture
+def session() -> Session:
+    viewer = ViewerModel()
+    image = viewer.add_image(PIXELS.copy(), rgb=True, name="field", scale=(0.3, 0.3))
+    return session_of(viewer, show_analysis(viewer.layers, image, FOUND))
+
+
+def cell(session: Session, cell_id: int) -> Cell:
+    return next(cell for cell in session.analysis.cells if cell.cell_id == cell_id)
+
+
+def check_all_agree(session: Session) -> None:
+    """Features, boxes and colours say what the table says."""
+    analysis = session.analysis
+    np.testing.assert_array_equal(session.labels.data, analysis.labels)
+    assert read_analysis(session.labels).cells == analysis.cells
+    assert list(boxes(analysis.labels)) == [cell.cell_id for cell in analysis.cells]
+    features = session.boxes.features
+    assert list(features["cell_id"]) == [cell.cell_id for cell in analysis.cells]
+    assert list(features["cell_type"]) == [cell.cell_type or "" for cell in analysis.cells]
+    assert list(session.boxes.text.values) == [cell.cell_type or "" for cell in analysis.cells]
+    np.testing.assert_array_equal(
+        np.array(session.boxes.data).reshape(-1, 4, 2), rectangles([cell.box for cell in analysis.cells])
+    )
+    for row, cell in enumerate(analysis.cells):
+        assert hex_of(session.boxes.edge_color[row]) == (TYPE_COLOURS.get(cell.cell_type or "unidentified") or "#CC79A7")
+        inside = analysis.labels == cell.cell_id
+        assert set(np.unique(session.types.data[inside])) == {shown.type_value(cell.cell_type)}
+    assert not session.types.data[analysis.labels == 0].any()
+    drawn = session.types._slice.image.view.copy()
+    session.types.refresh()
+    np.testing.assert_array_equal(drawn, session.types._slice.image.view)
+
+
+def hex_of(colour: np.ndarray) -> str:
+    return "#" + "".join(f"{round(float(c) * 255):02X}" for c in colour[:3])
+
+
+def test_a_review_shows_what_was_found_and_changes_nothing(session: Session) -> None:
+    assert [layer.name for layer in session.viewer.layers] == ["field", "field cells", "field types", "field boxes"]
+    check_all_agree(session)
+    assert session.analysis.cells == FOUND.cells
+    assert session_of(session.viewer, session.labels) is session
+    assert session.types.data.dtype == np.uint8
+    assert not session.types.editable
+
+
+def test_a_name_goes_to_features_boxes_and_colours(session: Session) -> None:
+    changes: list[frozenset[int]] = []
+    session.changed.connect(changes.append)
+    session.by = "Ada"
+    session.selection.select([2])
+    for name in ("basophil", "blast", "smudge"):
+        session.name(name)
+        check_all_agree(session)
+        assert (cell(session, 2).cell_type, cell(session, 2).reviewed_by) == (name, "Ada")
+    assert changes == [frozenset([2])] * 3
+    for _ in range(3):
+        session.undo()
+        check_all_agree(session)
+    assert session.analysis.cells == FOUND.cells
+    assert session.undo() == ""
+    session.redo()
+    assert cell(session, 2).cell_type == "basophil"
+
+
+def test_without_a_selection_nothing_is_named(session: Session) -> None:
+    with pytest.raises(UsageError, match="No cell is selected"):
+        session.name("basophil")
+    with pytest.raises(UsageError, match="No cell is selected"):
+        session.confirm([99])
+
+
+# trap 1: the Features table selects by row position
+
+
+def test_rows_stay_ids_after_deleting_and_adding(session: Session) -> None:
+    mask = np.zeros(PIXELS.shape[:2], bool)
+    mask[:5, :5] = True
+    session.change_outlines("delete", partial(delete, ids=[2]))
+    session.change_outlines("new cell", partial(add, mask=mask))
+    check_all_agree(session)
+    features = session.labels.features
+    assert "index" not in features
+    assert list(features["area_px"].notna()) == [False, True, False, True, True]
+    assert features["area_px"][4] == 25
+
+
+# trap 2: edits in the Features table and in the boxes emit no event
+
+
+@pytest.mark.parametrize("where", ["table", "boxes"])
+def test_a_type_typed_into_a_table_is_taken(session: Session, where: str) -> None:
+    if where == "table":
+        session.labels.features.loc[3, "cell_type"] = "blast"
+    else:
+        session.boxes.features.loc[2, "cell_type"] = "blast"
+    session.sync()
+    assert cell(session, 3).cell_type == "blast"
+    assert cell(session, 3).type_source == "human"
+    check_all_agree(session)
+    session.undo()
+    assert session.analysis.cells == FOUND.cells
+    check_all_agree(session)
+
+
+# traps 3 and 4: undo of labels covers pixels only; plugin edits use data_setitem
+
+
+def paint(labels: Labels, rows: slice, columns: slice, value: int) -> None:
+    """A stroke of the brush."""
+    y, x = np.mgrid[rows, columns]
+    labels.data_setitem((y.ravel(), x.ravel()), value)
+
+
+def test_napari_undo_of_a_stroke_restores_the_old_row_exactly(session: Session) -> None:
+    box = cell(session, 2).box
+    paint(session.labels, slice(box.y0, box.y0 + 6), slice(box.x0, box.x1), 0)
+    session.sync()
+    check_all_agree(session)
+    assert cell(session, 2).outline_source == "human"
+    assert session.waiting == {2}
+    session.labels.undo()
+    session.sync()
+    check_all_agree(session)
+    assert session.analysis.cells == FOUND.cells
+    assert session.waiting == set()
+    session.labels.redo()
+    session.sync()
+    assert cell(session, 2).outline_source == "human"
+    check_all_agree(session)
+
+
+def test_our_undo_takes_strokes_and_types_in_their_order(session: Session) -> None:
+    box = cell(session, 2).box
+    paint(session.labels, slice(box.y0, box.y0 + 6), slice(box.x0, box.x1), 0)
+    session.name("blast", [2])  # reads the stroke first
+    assert [edit.name for edit in session.history.done] == ["paint", "name blast"]
+    assert session.undo() == "name blast"
+    assert cell(session, 2).outline_source == "human"
+    assert session.undo() == "paint"
+    assert session.analysis.cells == FOUND.cells
+    check_all_agree(session)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [partial(split, cell_id=2), partial(merge, ids=[1, 2]), partial(delete, ids=[1, 3]), partial(delete, ids=[1, 2, 3])],
+)
+def test_outline_verbs_can_be_undone_by_us_and_by_napari(session: Session, change: partial) -> None:
+    for undo in (session.undo, session.labels.undo):
+        session.change_outlines("change", change)
+        check_all_agree(session)
+        assert not np.array_equal(session.labels.data, FOUND.labels)
+        undo()
+        session.sync()
+        check_all_agree(session)
+        assert session.analysis.cells == FOUND.cells
+        np.testing.assert_array_equal(session.labels.data, FOUND.labels)
+
+
+def test_an_edited_cell_is_classified_and_undo_still_restores(session: Session) -> None:
+    session.change_outlines("split", partial(split, cell_id=2))
+    assert session.waiting == {2, 4}
+    assert cell(session, 4).cell_type is None
+    said = finish(classify_steps(session.analysis, session.pixels, session.waiting, FakeClassifier()))
+    session.accept(said)
+    assert session.waiting == set()
+    assert cell(session, 4).cell_type in CELL_TYPES
+    check_all_agree(session)
+    session.undo()
+    assert session.analysis.cells == FOUND.cells
+    check_all_agree(session)
+
+
+# trap 5: colours do not depend on the types present; trap 8: a small uint8 layer has them
+
+
+def test_colours_are_fixed(session: Session) -> None:
+    for name, colour in TYPE_COLOURS.items():
+        session.name(name, [1, 2, 3])
+        assert {hex_of(c) for c in session.boxes.edge_color} == {colour}
+        shown_colour = session.types.colormap.map(int(session.types.data[session.analysis.labels == 1][0]))
+        assert hex_of(shown_colour) == colour
+
+
+# trap 6: a box drawn by hand does not inherit the last row
+
+
+def test_a_box_drawn_after_a_selection_has_no_type(session: Session) -> None:
+    session.selection.select([2])
+    session.name("basophil")
+    session.boxes.add_rectangles(np.array([[1, 1], [1, 5], [5, 5], [5, 1]]))
+    assert session.boxes.features.iloc[-1]["cell_type"] == ""
+    assert session.boxes.features.iloc[-1]["cell_id"] == 0
+
+
+def test_selection_is_the_same_everywhere(session: Session) -> None:
+    session.selection.select([2])
+    assert session.labels.selected_label == 2
+    assert set(session.boxes.selected_data) == {1}
+    session.labels.selected_label = 3  # as the Features table does
+    assert session.selection.ids == (3,)
+    assert set(session.boxes.selected_data) == {2}
+    session.boxes.selected_data = {0, 1}  # as a rectangle in the layer of boxes does
+    assert session.selection.ids == (1, 2)
+    session.name("smudge")
+    assert [c.cell_type == "smudge" for c in session.analysis.cells] == [True, True, False]
+    assert session.selection.ids == (1, 2)
+
+
+def test_the_next_cell_comes_into_view(session: Session) -> None:
+    seen = []
+    for by in (1, 1, 1, 1, -1):
+        session.selection.step(by)
+        seen.append(session.selection.ids)
+    assert seen == [(1,), (2,), (3,), (1,), (3,)]
+    where = cell(session, 3)
+    np.testing.assert_allclose(session.viewer.scene.camera.center[1:], (where.centroid_y * 0.3, where.centroid_x * 0.3))
+    assert session.selection.at((where.centroid_y * 0.3, where.centroid_x * 0.3)) == 3
+    assert session.selection.at((0, 0)) == 0
+
+
+def test_cells_without_measurements_or_image_are_refused(session: Session) -> None:
+    viewer = ViewerModel()
+    with pytest.raises(UsageError, match="is not open"):
+        session_of(viewer, viewer.add_labels(np.ones((4, 4), int), name="mine"))
+    session.viewer.layers.remove(session.image)
+    assert not session.open
+    with pytest.raises(UsageError, match="image of layer 'field cells' is not open"):
+        session_of(session.viewer, session.labels)
+
+
+def test_a_copied_layer_begins_its_own_review(session: Session) -> None:
+    twin = Labels.create(*copy.deepcopy(session.labels.as_layer_data_tuple()))
+    session.viewer.layers.append(twin)
+    assert session_of(session.viewer, twin) is not session
+
+
+def test_what_was_painted_before_the_review_is_an_edit_of_it() -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(PIXELS.copy(), rgb=True, name="field")
+    labels = show_analysis(viewer.layers, image, FOUND)
+    paint(labels, slice(0, 6), slice(0, 6), 7)
+    session = session_of(viewer, labels)
+    assert [cell.cell_id for cell in session.analysis.cells] == [1, 2, 3, 7]
+    assert session.waiting == {7}
+    check_all_agree(session)
+    session.undo()
+    assert session.analysis.cells == FOUND.cells
+
+
+def test_a_new_run_hides_a_review_with_edits_and_removes_one_without(session: Session) -> None:
+    layers = session.viewer.layers
+    show_analysis(layers, session.image, FOUND)
+    assert [layer.name for layer in layers] == ["field", "field cells", "field boxes"]
+    again = session_of(session.viewer, layers["field cells"])
+    again.name("smudge", [1])
+    show_analysis(layers, session.image, FOUND)
+    assert [layer.visible for layer in again.layers] == [True, False, False, False]
+    assert [layer.name for layer in layers if layer.visible] == ["field", "field cells", "field boxes"]
+    assert reviewed(again.labels)
+
+
+def test_classified_anew_a_persons_type_stays(session: Session) -> None:
+    session.name("smudge", [1])
+    fresh = [dataclasses.replace(cell, cell_type="monocyte", margin=0.5) for cell in FOUND.cells]
+    session.accept(fresh)
+    assert [cell.cell_type for cell in session.analysis.cells] == ["smudge", "monocyte", "monocyte"]
+    assert [cell.margin for cell in session.analysis.cells] == [0.5] * 3
+    check_all_agree(session)
+
+
+def test_a_click_selects_and_a_drag_does_not(session: Session) -> None:
+    def click(cell_id: int, *modifiers: str, moved: bool = False) -> None:
+        where = cell(session, cell_id)
+        event = SimpleNamespace(
+            type="mouse_press", position=(where.centroid_y * 0.3, where.centroid_x * 0.3), modifiers=modifiers
+        )
+        (ours,) = [f for f in session.labels.mouse_drag_callbacks if getattr(f, "__self__", None) is session.selection]
+        steps = ours(session.labels, event)
+        next(steps)
+        event.type = "mouse_move" if moved else "mouse_release"
+        next(steps, None)
+
+    click(2)
+    assert session.selection.ids == (2,)
+    click(3, "Shift")
+    assert session.selection.ids == (3, 2)
+    click(1, moved=True)
+    assert session.selection.ids == (3, 2)
+    session.labels.mode = "paint"
+    with pytest.raises(StopIteration):
+        click(1)
+    assert session.selection.ids == (3, 2)

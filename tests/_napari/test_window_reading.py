@@ -1,0 +1,45 @@
+"""A blind second reading in a real window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.reviews import session_of
+from napari_wbc.cells import Field
+from napari_wbc.pipeline import analyse
+from tests.fakes import load_fakes
+from tests.smears import smear
+
+pytestmark = pytest.mark.gui
+
+
+def test_a_second_reading_is_blind_kept_and_compared(make_napari_viewer: Callable[..., Any], qtbot: Any) -> None:
+    viewer = make_napari_viewer()
+    pixels = smear(3, n_cells=3, shape=(96, 240))
+    image = viewer.add_image(pixels, rgb=True, name="field")
+    labels = show_analysis(viewer.layers, image, analyse(Field(pixels, 0.3), load_fakes()))
+    session = session_of(viewer, labels)
+    session.name("basophil", [1, 2])
+    before = session.analysis
+    _, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Second reading")
+    widget.reader.setText("Bob")
+    widget.job.run_button.click()
+    assert not session.types.visible
+    assert not session.boxes.visible
+    assert widget.job.status.text() == "3 cells left"
+    for _ in range(3):
+        qtbot.keyClick(widget.picture, Qt.Key.Key_B)
+    assert widget.job.status.text() == "All cells are read."
+    assert session.boxes.visible
+    text = widget.result.text()
+    assert "Second reader against the first reader\nSame: 2/2" in text
+    session.sync()
+    assert session.analysis is before  # the reading changes no type
+    assert list(labels.features["read by Bob"][1:]) == ["basophil"] * 3
+    session.name("smudge", [3])
+    assert list(labels.features["read by Bob"][1:]) == ["basophil"] * 3

@@ -1,0 +1,229 @@
+"""The widgets of a review in a real window: name, correct, count, gallery, save."""
+
+from __future__ import annotations
+
+import gc
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_wbc._napari import autosave
+from napari_wbc._napari.jobs import KeptModels
+from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.saving import save
+from napari_wbc.cells import Analysis, Field, RgbImage
+from napari_wbc.pipeline import analyse
+from tests.fakes import load_fakes
+from tests.smears import smear
+
+pytestmark = pytest.mark.gui
+PIXELS = smear(3, n_cells=3, shape=(96, 240))
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+    return make_napari_viewer()
+
+
+def show(viewer: Any, pixels: RgbImage = PIXELS, name: str = "field") -> Analysis:
+    image = viewer.add_image(pixels.copy(), rgb=True, name=name)
+    found = analyse(Field(pixels, 0.3), load_fakes())
+    show_analysis(viewer.layers, image, found)
+    return found
+
+
+def review(viewer: Any) -> Any:
+    _, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Review cells")
+    widget.kept = KeptModels(lambda **_: load_fakes())
+    widget.job.run_button.click()
+    assert widget.session is not None, widget.job.status.text()
+    return widget
+
+
+def add(viewer: Any, name: str) -> Any:
+    return viewer.window.add_plugin_dock_widget("napari-wbc", name)[1]
+
+
+def test_name_split_undo_and_draw(viewer: Any, qtbot: Any) -> None:
+    found = show(viewer)
+    widget = review(viewer)
+    session = widget.session
+    counts = add(viewer, "Differential")
+    key = {str(k): f for k, f in session.labels.keymap.items()}
+    key["Shift+F"](session.labels)
+    key["Shift+N"](session.labels)
+    assert session.analysis.cells[0].cell_type == "neutrophil"
+    assert "Cell 1: neutrophil" in widget.cell.text()
+    assert widget.progress.text() == "1 of 3 cells reviewed, not saved"
+    qtbot.waitUntil(lambda: any(row.cell_type == "neutrophil" and row.n == 1 for row in counts.rows), timeout=20_000)
+
+    key["Shift+F"](session.labels)
+    key["Shift+X"](session.labels)
+    assert session.waiting == {2, 4}
+    qtbot.waitUntil(lambda: not session.waiting and not widget.job.running, timeout=60_000)
+    assert all(cell.p is not None for cell in session.analysis.cells)
+    key["Ctrl+Z"](session.labels)
+    key["Ctrl+Z"](session.labels)
+    assert session.analysis.cells == found.cells
+
+    session.boxes.add_rectangles(np.array([[2, 2], [2, 20], [20, 20], [20, 2]]))
+    qtbot.waitUntil(lambda: len(session.analysis.cells) == 4 and not session.waiting, timeout=60_000)
+    new = session.analysis.cells[3]
+    assert (new.outline_source, new.type_source) == ("human", "model")
+    assert new.cell_type is not None
+    assert len(session.boxes.data) == 4
+
+
+def test_every_control_has_a_tooltip(viewer: Any) -> None:
+    from qtpy.QtWidgets import QAbstractButton, QComboBox, QLineEdit
+
+    show(viewer)
+    for widget in (review(viewer), add(viewer, "Differential"), add(viewer, "Gallery of cells")):
+        for kind in (QAbstractButton, QComboBox, QLineEdit):
+            for control in widget.findChildren(kind):
+                if control.objectName().startswith("qt_") or not control.isVisibleTo(widget):
+                    continue
+                assert control.toolTip() or control.parent().toolTip() or isinstance(control.parent(), QComboBox), (
+                    type(control).__name__,
+                    getattr(control, "text", str)(),
+                )
+
+
+def test_two_hundred_crops_by_keyboard_alone(viewer: Any, qtbot: Any) -> None:
+    pixels = np.full((400, 800, 3), (235, 225, 230), np.uint8)
+    rows, columns = np.mgrid[:400, :800]
+    pixels[((rows % 40) - 20) ** 2 + ((columns % 40) - 20) ** 2 < 14**2] = (120, 50, 180)
+    found = show(viewer, pixels)
+    assert len(found.cells) == 200
+    session = review(viewer).session
+    gallery = add(viewer, "Gallery of cells")
+    gallery.refresh()
+    assert gallery.left.text() == "200 cells, 200 not reviewed"
+    gallery.view.setFocus()
+    qtbot.keyClick(gallery.view, Qt.Key.Key_Home)
+    took = []
+    for _ in range(200):
+        start = time.process_time()
+        qtbot.keyClick(gallery.view, Qt.Key.Key_N)
+        took.append(time.process_time() - start)
+    assert {cell.cell_type for cell in session.analysis.cells} == {"neutrophil"}
+    assert len(session.history.done) == 200
+    assert gallery.left.text() == "200 cells, 0 not reviewed"
+    assert sorted(took)[100] < 0.1  # seconds of processor time, painting included
+    for _ in range(200):
+        qtbot.keyClick(gallery.view, Qt.Key.Key_Z)
+    assert session.analysis.cells == found.cells
+
+
+def test_a_crop_and_its_cell_are_selected_together(viewer: Any, qtbot: Any) -> None:
+    show(viewer)
+    session = review(viewer).session
+    gallery = add(viewer, "Gallery of cells")
+    gallery.refresh()
+    gallery.view.setCurrentIndex(gallery.crops.index(gallery.crops.row_of(session, 3)))
+    assert session.selection.ids == (3,)
+    session.selection.select([1])
+    gallery.refresh()
+    assert [item.cell_id for item in gallery._chosen()] == [1]
+
+
+def test_ten_thousand_crops_are_cut_when_seen(viewer: Any, qtbot: Any) -> None:
+    pixels = np.full((2000, 2000, 3), (235, 225, 230), np.uint8)
+    labels = np.zeros((2000, 2000), np.int32)
+    for i in range(10_000):
+        y, x = divmod(i, 100)
+        labels[20 * y + 3 : 20 * y + 17, 20 * x + 3 : 20 * x + 17] = i + 1
+    from napari_wbc._napari.crops import BY_DOUBT, Crops
+    from napari_wbc.cells import CellTable, Scale
+    from napari_wbc.measure import measure
+
+    class Open:
+        analysis = Analysis(labels, CellTable(measure(pixels, labels, {}, None).cells), Scale(None, 1, "assumed"))
+
+    Open.pixels = pixels  # type: ignore[attr-defined]
+    gallery = add(viewer, "Gallery of cells")
+    gallery._timer.stop()
+    crops = gallery.crops
+    assert isinstance(crops, Crops)
+    crops.fill([Open()], BY_DOUBT)  # type: ignore[list-item]
+    assert crops.rowCount() == 10_000
+    gallery.view.resize(500, 800)
+    gallery.view.grab()
+    seen = len(crops._pixmaps)
+    assert 0 < seen < 200
+    gallery.view.scrollToBottom()
+    gallery.view.grab()
+    assert seen < len(crops._pixmaps) < 400
+
+
+def test_save_next_and_previous(viewer: Any, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        show(viewer, smear(len(name) + ord(name[0]), n_cells=2, shape=(96, 200)), name)
+        widget = review(viewer)
+        save(widget.session, tmp_path / "out")
+        viewer.window.remove_dock_widget(widget)
+        viewer.layers.clear()
+    viewer.open(tmp_path / "out", plugin="napari-wbc")
+    assert [layer.name for layer in viewer.layers] == ["one", "one cells", "one boxes"]
+    widget = review(viewer)
+    widget.session.name("smudge", [1])
+    widget.go(1)
+    assert [layer.name for layer in viewer.layers] == ["two", "two cells", "two types", "two boxes"]
+    assert (
+        "Saved one.png" in (tmp_path / "out" / "cells.csv").read_text()
+        or "smudge" in (tmp_path / "out" / "cells.csv").read_text()
+    )
+    widget.go(1)
+    assert "no next image" in widget.job.status.text()
+    widget.go(-1)
+    assert widget.session.analysis.cells[0].cell_type == "smudge"
+    assert not list((tmp_path / "autosave").glob("*/note.json"))
+
+
+def test_unsaved_work_is_offered_again(viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    show(viewer)
+    widget = review(viewer)
+    widget.session.name("smudge", [1])
+    qtbot.waitUntil(lambda: bool(list(autosave.folder_of_kept().glob("*/note.json"))), timeout=30_000)
+    viewer.window.remove_dock_widget(widget)
+    viewer.layers.clear()
+    monkeypatch.setattr(autosave, "_owned", lambda note: False)
+    again = add(viewer, "Review cells")
+    assert again.offer.choice.count() == 1
+    again.offer.take(again._restore)
+    assert again.session.analysis.cells[0].cell_type == "smudge"
+    assert again.session.unsaved
+    assert len(list(autosave.folder_of_kept().glob("*/note.json"))) == 1
+
+
+def test_closing_the_window_keeps_what_is_not_saved(viewer: Any, qtbot: Any) -> None:
+    viewer.show()
+    show(viewer)
+    widget = review(viewer)
+    widget._timer.stop()  # as if the window were closed before the next autosave
+    widget.session.name("smudge", [1])
+    viewer.close()
+    qtbot.waitUntil(lambda: bool(list(autosave.folder_of_kept().glob("*/note.json"))), timeout=30_000)
+
+
+def test_opened_and_closed_twenty_times_leaves_nothing(viewer: Any, qtbot: Any) -> None:
+    show(viewer)
+    labels = viewer.layers["field cells"]
+    bound = dict(labels.keymap)
+    forgotten = []
+    for _ in range(20):
+        widget = review(viewer)
+        forgotten.append(weakref.ref(widget))
+        viewer.window.remove_dock_widget(widget)
+        del widget
+    qtbot.wait(100)
+    gc.collect()
+    assert [ref() for ref in forgotten] == [None] * 20
+    assert dict(labels.keymap) == bound

@@ -1,0 +1,65 @@
+"""Which image a name in somebody else's file means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napari_wbc.errors import UsageError
+from napari_wbc.exchange import FORMATS
+from napari_wbc.exchange.names import Names, find_files
+from napari_wbc.exchange.told import as_id, as_type
+from napari_wbc.exchange.transfer import MODULES
+
+IMAGES = ["a.png", "s1/b.jpg", "s2/b.jpg", "s2/c.jpg", "s2/c.tif", "deep/er/d.tif"]
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("a.png", "a.png"),
+        ("a", "a.png"),
+        ("a.jpg", "a.png"),
+        ("images/a.png", "a.png"),
+        ("s1/b.jpg", "s1/b.jpg"),
+        ("images\\s1\\b.png", "s1/b.jpg"),
+        ("/data/x/s2/b", "s2/b.jpg"),
+        ("b.jpg", None),
+        ("s3/b.jpg", None),
+        ("s2/c", None),
+        ("s2/c.tif", "s2/c.tif"),
+        ("d", "deep/er/d.tif"),
+        ("er/d.tif", "deep/er/d.tif"),
+        ("s3/d.tif", None),
+        ("", None),
+        ("..", None),
+        ("../../etc/passwd", None),
+    ],
+)
+def test_a_name_means_the_image_whose_path_it_ends_with_or_is_the_end_of(name: str, image: str | None) -> None:
+    assert Names(IMAGES).find(name) == image
+
+
+def test_two_files_of_one_image_are_refused_and_links_are_not_followed(tmp_path: Path) -> None:
+    for name in ("a.png.zip", "notes.txt", "s1/b.jpg.zip"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert {image: path.name for image, path in find_files(tmp_path, IMAGES, ".zip").items()} == {
+        "a.png": "a.png.zip",
+        "s1/b.jpg": "b.jpg.zip",
+    }
+    (tmp_path / "a.zip").touch()
+    with pytest.raises(UsageError, match=r"Both .* are named as the image a\.png"):
+        find_files(tmp_path, IMAGES, ".zip")
+
+
+def test_ids_and_types_are_data() -> None:
+    assert [as_id(value) for value in (7, 7.0, 10**6)] == [7, 7, 10**6]
+    assert [as_id(value) for value in (0, -1, 1.5, True, "7", None, 10**6 + 1, float("nan"), float("inf"))] == [None] * 9
+    assert [as_type(value) for value in (" x ", "", "  ", 7, None, "\ud800")] == ["x", None, None, None, None, "?"]
+
+
+def test_every_format_has_a_module() -> None:
+    assert tuple(MODULES) == FORMATS

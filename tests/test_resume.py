@@ -1,0 +1,193 @@
+"""What a run would do with each image, and why."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from napari_wbc.batch import Redo, Shard, preview
+from napari_wbc.batch.discover import discover
+from napari_wbc.batch.resume import plan
+from napari_wbc.config import Settings
+from napari_wbc.errors import UsageError
+from napari_wbc.pipeline import Models
+from napari_wbc.results import labels_path, read_analysis, read_record, record_path, write_analysis
+from napari_wbc.results.record import Hashes, InputFile, Origin
+from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
+from tests.runs import SETTINGS, contract, counts, go, images
+from tests.smears import write_slides, write_smear
+
+A, B = "slide-1/field-1.png", "slide-1/field-2.png"
+
+
+@pytest.fixture
+def smears(tmp_path: Path) -> Path:
+    return write_slides(tmp_path / "in", 1, 2)
+
+
+@pytest.fixture
+def out(smears: Path, tmp_path: Path) -> Path:
+    go(smears, tmp_path / "out")
+    return tmp_path / "out"
+
+
+class Renamed(FakeClassifier):
+    identity = "another-classifier"
+
+
+def needs(smears: Path, out: Path, settings: Settings = SETTINGS, **redo: bool) -> dict[str, tuple[str, str]]:
+    tasks = preview(smears, out, load_fakes, settings, redo=Redo(**redo))
+    return {task.image.name: (task.need, task.why) for task in tasks}
+
+
+def save_as_a_persons(out: Path, image: str) -> None:
+    hashes = read_record(out, image).hashes
+    write_analysis(out, image, read_analysis(out, image), hashes.input, hashes.origin, edited=True)
+
+
+def swap_pixels(path: Path) -> None:
+    """Change the content of a file, but neither its size nor its time of change."""
+    stat, data = path.stat(), bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+# -- reasons -----------------------------------------------------------------------------------------------------------
+
+
+def test_done_and_new(smears: Path, out: Path) -> None:
+    write_smear(smears / "new.png")
+    assert needs(smears, out) == {"new.png": ("new", "not analysed yet"), A: ("skip", "done"), B: ("skip", "done")}
+
+
+def test_every_change_is_named(smears: Path, out: Path) -> None:
+    write_smear(smears / A, seed=99)
+    labels_path(out, B).unlink()
+    assert needs(smears, out) == {
+        A: ("stale", "the image file has changed"),
+        B: ("stale", "its label image is missing or altered"),
+    }
+    tasks = preview(smears, out, lambda: Models(FakeSegmenter(), Renamed()), Settings(um_per_px=0.3))
+    assert tasks[0].why == "the image file has changed, another classifier, other settings"
+
+
+def test_failed_ones_say_why_they_failed(smears: Path, out: Path) -> None:
+    (smears / A).write_bytes(b"")
+    go(smears, out)
+    need, why = needs(smears, out)[A]
+    assert (need, why[:30]) == ("skip", "failed before: the file is emp")
+    assert needs(smears, out, retry_failed=True)[A][0] == "retry"
+    assert needs(smears, out, retry_failed=True)[B] == ("skip", "done")
+
+
+def test_size_and_time_are_trusted_unless_asked_otherwise(smears: Path, out: Path) -> None:
+    swap_pixels(smears / A)
+    swap_pixels(labels_path(out, B))
+    assert {need for need, _ in needs(smears, out).values()} == {"skip"}
+    assert needs(smears, out, rehash=True) == {
+        A: ("stale", "the image file has changed"),
+        B: ("stale", "its label image is missing or altered"),
+    }
+
+
+def test_a_touched_file_is_known_by_its_content(smears: Path, out: Path) -> None:
+    os.utime(smears / A, ns=(1, 1))
+    swap_pixels(smears / B)
+    os.utime(smears / B, ns=(1, 1))
+    assert needs(smears, out) == {A: ("skip", "done"), B: ("stale", "the image file has changed")}
+
+
+def test_what_cannot_be_read_now_keeps_its_results(smears: Path, out: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = discover(smears, out)
+    (smears / A).unlink()
+    origin = read_record(out, A).hashes.origin
+    with caplog.at_level(logging.WARNING):
+        tasks = plan(out, found.images, origin, Redo())
+    assert [task.need for task in tasks] == ["skip", "skip"]
+    assert "cannot be read now" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(smears: Path, out: Path) -> None:
+    os.mkfifo(smears / "pipe.png")
+    go(smears, out)
+    assert needs(smears, out, rehash=True)["pipe.png"][0] == "skip"
+
+
+def test_a_preview_of_a_shard_and_of_wrong_use(smears: Path, out: Path, tmp_path: Path) -> None:
+    parts = [preview(smears, out, load_fakes, SETTINGS, shard=Shard(number, 2)) for number in range(2)]
+    assert sorted(task.image.name for part in parts for task in part) == [A, B]
+    with pytest.raises(UsageError, match="holds results of"):
+        preview(smears / "slide-1", out, load_fakes, SETTINGS)
+
+
+# -- a person's work ---------------------------------------------------------------------------------------------------
+
+
+def test_a_persons_work_is_overwritten_only_when_asked_and_copied_first(smears: Path, out: Path, tmp_path: Path) -> None:
+    save_as_a_persons(out, B)
+    old = record_path(out, B).read_bytes(), labels_path(out, B).read_bytes()
+    write_smear(smears / B, seed=77, n_cells=3)
+    why = "the image file has changed, a person has worked on it"
+    assert needs(smears, out)[B] == ("keep", why)
+    assert needs(smears, out, overwrite_reviewed=True)[B] == ("stale", why)
+    summary = go(smears, out)
+    assert (summary.run.kept, record_path(out, B).read_bytes()) == ((B,), old[0])
+    summary = go(smears, out, redo=Redo(overwrite_reviewed=True))
+    assert (summary.run.kept, counts(out)) == ((), {"done": 1, "skipped": 1, "stale": 1})
+    (replaced,) = (out / "replaced").iterdir()
+    assert ((replaced / f"records/{B}.json").read_bytes(), (replaced / f"labels/{B}.tif").read_bytes()) == old
+    assert sorted(path.name for path in replaced.rglob("*") if path.is_file()) == ["field-2.png.json", "field-2.png.tif"]
+    go(smears, tmp_path / "fresh")
+    assert contract(out) == contract(tmp_path / "fresh")
+
+
+def test_unchanged_work_of_a_person_is_not_touched_even_then(smears: Path, out: Path) -> None:
+    save_as_a_persons(out, B)
+    assert needs(smears, out, overwrite_reviewed=True)[B] == ("skip", "done")
+
+
+def test_a_damaged_record_is_copied_before_its_image_is_done_again(smears: Path, out: Path) -> None:
+    save_as_a_persons(out, B)
+    record_path(out, B).write_text("{")
+    labels = labels_path(out, B).read_bytes()
+    assert needs(smears, out)[B] == ("stale", "its record is damaged")
+    go(smears, out)
+    (replaced,) = (out / "replaced").iterdir()
+    assert ((replaced / f"records/{B}.json").read_text(), (replaced / f"labels/{B}.tif").read_bytes()) == ("{", labels)
+    assert images(out)[B]["status"] == "done"
+
+
+# -- many images -------------------------------------------------------------------------------------------------------
+
+
+def test_ten_thousand_images_are_listed_and_planned_in_seconds(tmp_path: Path) -> None:
+    n, folder, out = 10_000, tmp_path / "in", tmp_path / "out"
+    origin = Origin(segmenter="a", classifier="b", settings="c")
+    done = go(write_slides(tmp_path / "one", 1, 1), tmp_path / "template").out
+    template = read_record(done, "slide-1/field-1.png")
+    for i in range(n):
+        image = folder / f"slide-{i % 100}" / f"{i}.png"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        image.touch()
+        source = InputFile(sha256="0" * 64, size=0, mtime_ns=image.stat().st_mtime_ns)
+        name = image.relative_to(folder).as_posix()
+        row, hashes = template.row.model_copy(update={"image": name}), Hashes(input=source, labels="0", origin=origin)
+        for path, text in (
+            (record_path(out, name), template.model_copy(update={"row": row, "hashes": hashes}).model_dump_json()),
+            (labels_path(out, name), ""),
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    start = time.process_time()
+    found = discover(folder, out)
+    listed = time.process_time() - start
+    tasks = plan(out, found.images, origin, Redo())
+    planned = time.process_time() - start - listed
+    assert [task.need for task in tasks] == ["skip"] * n
+    assert (listed < 2, planned < 5) == (True, True), (listed, planned)
