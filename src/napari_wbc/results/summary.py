@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import cells
@@ -14,6 +14,7 @@ from ..config import UNIDENTIFIED
 from ..differential import COLUMNS, POOLED, TypeCount, countable, differential
 from . import tables
 from .folder import iter_records
+from .least_certain import Example, LeastCertain
 from .record import ImageRow
 from .storage import writing
 
@@ -26,11 +27,15 @@ CELL_COLUMNS: tuple[str, ...] = ("image", *cells.COLUMNS)
 
 @dataclass(frozen=True)
 class Summary:
-    """What the tables say: the lines of `images.csv` and of `differential.csv`, and the number of cells."""
+    """What the tables say: the lines of `images.csv` and of `differential.csv`, and the number of cells.
+
+    `least_certain` are the few cells of each type to look at first, in this order.
+    """
 
     images: tuple[ImageRow, ...]
     differential: tuple[TypeCount, ...]
     n_cells: int
+    least_certain: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[ImageRow, ...]:
@@ -71,6 +76,7 @@ def make_tables(out: Path, folder: Path | None = None) -> Summary:
     """
     images: list[ImageRow] = []
     counts: Counter[tuple[str, str, bool]] = Counter()
+    least_certain = LeastCertain()
     with ExitStack() as stack:
         place = folder or out
         image_file, cell_file, differential_file = (stack.enter_context(writing(place, place / name)) for name in TABLES)
@@ -79,12 +85,15 @@ def make_tables(out: Path, folder: Path | None = None) -> Summary:
         for record in iter_records(out):
             image_file.write(tables.row(IMAGE_COLUMNS, record.row.model_dump()))
             cell_file.writelines(tables.row(CELL_COLUMNS, {"image": record.image} | cell.as_row()) for cell in record.cells)
-            counts.update(countable(record.row.slide, record.cells, record.row.reviewed_by is not None))
+            keys = countable(record.row.slide, record.cells, record.row.reviewed_by is not None)
+            counts.update(keys)
+            for cell, (_, cell_type, reviewed) in zip(record.cells, keys, strict=True):
+                least_certain.add(record.image, cell, cell_type, reviewed)
             images.append(record.row)
         shares = differential(counts, {image.slide for image in images if image.status == "done"})
         differential_file.write(tables.header(COLUMNS))
         differential_file.writelines(tables.row(COLUMNS, dataclasses.asdict(share)) for share in shares)
-    return Summary(tuple(images), tuple(shares), counts.total())
+    return Summary(tuple(images), tuple(shares), counts.total(), least_certain.by_type())
 
 
 @dataclass(frozen=True)
