@@ -128,7 +128,7 @@ def other_tones(aligned: Tensor, strength: float, generator: torch.Generator) ->
     changed = torch.rand((n, 1, 1, 1), generator=generator) < 0.8
     power = torch.where(changed, (apart + together).exp(), 1.0)
     relative = aligned.clamp(1e-3, WHITE).div(WHITE).log_().neg_().div_(nucleus)
-    return relative.clamp_(min=1e-4).pow_(power).mul_(-nucleus).exp_().mul_(WHITE)
+    return relative.clamp_(min=1e-6).pow_(power).mul_(-nucleus).exp_().mul_(WHITE)
 
 
 def blur_and_noise(images: Tensor, generator: torch.Generator, most_px: float = 1.5) -> Tensor:
