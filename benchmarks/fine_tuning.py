@@ -21,7 +21,7 @@ from PIL import Image as Pillow
 from napari_wbc.batch.discover import discover
 from napari_wbc.batch.intake import load
 from napari_wbc.cells import Analysis, Box, CellTable, Labels, RgbImage, Scale
-from napari_wbc.config import CELL_TYPES
+from napari_wbc.config import CELL_TYPES, Settings
 from napari_wbc.crop import crop
 from napari_wbc.measure import measure
 from napari_wbc.nets import model_path
@@ -30,6 +30,7 @@ from napari_wbc.pipeline import unidentified
 from napari_wbc.proportion import Proportion
 from napari_wbc.results import write_analysis
 from napari_wbc.results.record import Origin
+from napari_wbc.results.runfile import Model, begin, write_run
 from napari_wbc.training.recipes import make_recipe
 from napari_wbc.training.train import Request, train
 
@@ -43,7 +44,8 @@ def corrected(folder: Path, reals: list[devdata.Real], how: Distortion) -> Path:
         name = real.name.replace("/", "_").replace(".jpg", ".png")
         Pillow.fromarray(distort(real.pixels, how)).save(folder / "images" / name)
         by_name[name] = real
-    out = folder / "results"
+    out, nobody = folder / "results", Model(name="-", identity="-")
+    write_run(out, begin("../images", Settings(), nobody, nobody, "none", 0))
     for found in discover([folder / "images"], out).images:
         loaded, real = load(found, 150), by_name[found.name]
         pixels = np.asarray(Pillow.open(folder / "images" / found.name))
@@ -85,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--classifier", default="default")
-    parser.add_argument("--laboratory", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--laboratory", type=int, nargs="+", default=[23, 27])
     parser.add_argument("--cells", type=int, nargs="+", default=[20, 50, 100])
     parser.add_argument("--set", nargs="*", default=[], dest="changes", metavar="NAME=VALUE")
     args = parser.parse_args()

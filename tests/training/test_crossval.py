@@ -19,9 +19,10 @@ from napari_wbc.errors import CheckpointError, UsageError
 from napari_wbc.evaluate import Pair, evaluate
 from napari_wbc.evaluate.compare import compare
 from napari_wbc.results import images_in, iter_records, read_analysis
+from napari_wbc.results.pixels import read_pixels
 from napari_wbc.training import segmenter_job
 from napari_wbc.training.crossval import Progress, Request, crossval
-from napari_wbc.training.folders import Item, open_sources, read_pixels
+from napari_wbc.training.folders import Item, open_sources
 from napari_wbc.training.out_of_fold import FoldResult, Named, read_result, write_result
 from napari_wbc.training.pooled import CrossValidation, pool, spread
 from napari_wbc.training.recipes import make_recipe
@@ -253,7 +254,10 @@ def test_a_segmenter_is_judged_on_the_whole_image_as_it_is_used(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (source,), seen = open_sources([results]), list[Field]()
-    truth = {read_pixels(source, record).tobytes(): read_analysis(results, record.image) for record in iter_records(results)}
+    truth = {
+        read_pixels(source.folder, record, source.roots).tobytes(): read_analysis(results, record.image)
+        for record in iter_records(results)
+    }
 
     def perfect(field: Field, segmenter: object) -> Segmentation:
         seen.append(field)

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..nets.stain import NUCLEUS_DENSITY, WHITE, align_stain
+from ..nets.stain import align_stain
 
 # Haematoxylin, eosin and DAB in optical density (Ruifrok and Johnston, 2001), rows of unit length, as in scikit-image.
 RGB_FROM_HED = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
@@ -29,14 +29,8 @@ class Normalisation:
 
     def __call__(self, images: Tensor) -> Tensor:
         """The normalised images (N, 3, H, W)."""
-        return self.scale(self.align(images))
-
-    def align(self, images: Tensor) -> Tensor:
-        """The first step."""
-        return align_stain(images) if self.stain_aligned else images
-
-    def scale(self, images: Tensor) -> Tensor:
-        """The second step."""
+        if self.stain_aligned:
+            images = align_stain(images)
         return (images - torch.tensor(self.mean)[:, None, None]) / torch.tensor(self.std)[:, None, None]
 
 
@@ -108,27 +102,6 @@ def _another_stain(image: Tensor, s: float, generator: torch.Generator) -> Tenso
     light = light.sub_(grey).mul_(saturation).add_(grey)
     mean = light.mean(dim=1, keepdim=True)
     return light.sub_(mean).mul_(contrast).add_(mean).mul_(gain).clamp_(0, 1).view_as(image)
-
-
-def other_tones(aligned: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Most of the crops with another hue and depth of what lies between background and nucleus: cytoplasm and granules.
-
-    Alignment takes away what `stain_and_colour` does to a channel as a whole; what laboratories differ in beyond that is here.
-    The density of each channel, relative to that of the nucleus, is raised to a power.
-
-    Parameters
-    ----------
-    aligned
-        (N, 3, H, W) float32 in 0..1, from `nets.stain.align_stain`.
-    strength
-        Largest logarithm of the powers, by channel; all channels together have half as much again.
-    """
-    n, nucleus = len(aligned), torch.tensor(NUCLEUS_DENSITY)[:, None, None]
-    apart, together = (_uniform((n, k, 1, 1), -s, s, generator) for k, s in ((3, strength), (1, strength / 2)))
-    changed = torch.rand((n, 1, 1, 1), generator=generator) < 0.8
-    power = torch.where(changed, (apart + together).exp(), 1.0)
-    relative = aligned.clamp(1e-3, WHITE).div(WHITE).log_().neg_().div_(nucleus)
-    return relative.clamp_(min=1e-6).pow_(power).mul_(-nucleus).exp_().mul_(WHITE)
 
 
 def blur_and_noise(images: Tensor, generator: torch.Generator, most_px: float = 1.5) -> Tensor:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ..cells import Box, RgbImage
 from ..crop import crop
 from ..nets.alexnet import AlexNet
-from .augment import Normalisation, blur_and_noise, compress, other_tones, random_affine, stain_and_colour
+from .augment import Normalisation, blur_and_noise, compress, random_affine, stain_and_colour
 from .loop import SEED_STEP, Batches
 from .mix_styles import mix_styles_in_training
 from .segmentation import device_of, forward
@@ -52,8 +52,6 @@ class ClassifierTask:
         Side of the crops, and the margin at which they are cut in use; training varies round it.
     strength
         Of the changes of stain and colour.
-    tones
-        Of the changes of tone of crops whose stain is aligned; see `augment.other_tones`.
     mixed
         Share of the crops whose style is mixed with another's; see `mix_styles`.
     batches_per_epoch
@@ -67,11 +65,10 @@ class ClassifierTask:
     def __init__(
         self, model: nn.Module, cells: Sequence[NamedCell], validation: Sequence[NamedCell], outputs: int,
         normalisation: Normalisation, crop_px: int = 227, margin: float | None = 0.15, batch: int = 32, strength: float = 1.0,
-        tones: float = 0.0, mixed: float = 0.0, batches_per_epoch: int | None = None, seed: int = 0, bfloat16: bool = True,
+        mixed: float = 0.0, batches_per_epoch: int | None = None, seed: int = 0, bfloat16: bool = True,
     ) -> None:  # fmt: skip
         self.model, self.cells, self.validation, self.outputs = model, cells, validation, outputs
         self.normalisation, self.crop_px, self.margin = normalisation, crop_px, margin
-        self.tones = tones if normalisation.stain_aligned else 0.0
         self.batch, self.strength, self.seed, self.bfloat16 = batch, strength, seed, bfloat16
         self.batches_per_epoch = batches_per_epoch or max(1, len(cells) // batch)
         if mixed and isinstance(model, AlexNet):
@@ -86,20 +83,15 @@ class ClassifierTask:
 
     def window(self, cell: NamedCell, generator: torch.Generator) -> Tensor:
         """A crop (3, S, S) in 0..1: turned, mirrored, moved by up to 8 % and magnified by up to 20 % either way."""
-        box, near = cell.box, cell.image
+        box = cell.box
         side = max(box.height, box.width)
-        if self.margin and torch.rand((), generator=generator) < CUT_OUT:
-            rim = int(float(torch.rand((), generator=generator)) * self.margin * side / 2)
-            y, x = max(0, box.y0 - rim), max(0, box.x0 - rim)
-            near = near[y : box.y1 + rim, x : box.x1 + rim]
-            box = Box(box.y0 - y, box.x0 - x, box.y1 - y, box.x1 - x)
         shift = (torch.rand(2, generator=generator) - 0.5) * 0.16 * side
         centre = ((box.y0 + box.y1 - 1) / 2 + float(shift[0]), (box.x0 + box.x1 - 1) / 2 + float(shift[1]))
         zoom = math.exp((float(torch.rand((), generator=generator)) - 0.5) * 0.4)
         scale = self.crop_px / (side * (1 + (self.margin or 0))) * zoom
         reach = int(side * 1.3) + 2
         y0, x0 = max(0, int(centre[0]) - reach), max(0, int(centre[1]) - reach)
-        near = near[y0 : int(centre[0]) + reach, x0 : int(centre[1]) + reach]
+        near = cell.image[y0 : int(centre[0]) + reach, x0 : int(centre[1]) + reach]
         grid = random_affine(self.crop_px, near.shape[:2], (centre[0] - y0, centre[1] - x0), scale, generator)
         image = torch.from_numpy(near.copy()).permute(2, 0, 1)[None].float() / 255
         return F.grid_sample(image, grid, padding_mode="border", align_corners=False)[0]
@@ -150,8 +142,6 @@ def other_camera(crops: Tensor, generator: torch.Generator) -> Tensor:
     return blur_and_noise(compress(crops, generator), generator, BLUR_PX)
 
 
-CUT_OUT = 0.5
-"""Share of the crops that are learnt as if the image ended near the cell, as it does in images of single cells."""
 BLUR_PX = 4.0
 """Widest blur of a crop: a cell of 60 px, enlarged to a crop, looks so."""
 
@@ -173,7 +163,4 @@ class _Epoch:
             chosen = [task.cells[i] for i in rng.choice(len(task.cells), task.batch, p=task.chances)]
             images = torch.stack([task.window(cell, generator) for cell in chosen])
             images = other_camera(stain_and_colour(images, task.strength, generator), generator)
-            images = task.normalisation.align(images)
-            if task.tones:
-                images = other_tones(images, task.tones, generator)
-            yield task.normalisation.scale(images), torch.tensor([cell.target for cell in chosen])
+            yield task.normalisation(images), torch.tensor([cell.target for cell in chosen])

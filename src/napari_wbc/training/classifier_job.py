@@ -90,7 +90,7 @@ class ClassifierJob:
         return kind(
             network, train, held, len(CELL_TYPES) + 1, self.start.normalisation,
             card.crop_size_px if card else recipe.crop_px, card.crop_margin if card else recipe.margin,
-            recipe.batch, recipe.strength, recipe.tones, recipe.mixed, recipe.batches_per_epoch, seed, recipe.bfloat16,
+            recipe.batch, recipe.strength, recipe.mixed, recipe.batches_per_epoch, seed, recipe.bfloat16,
         )  # fmt: skip
 
     def calibrate(self, network: nn.Module, card: Card, split: Split) -> Card:

@@ -79,15 +79,14 @@ class ClassifierRecipe(Recipe):
     """How to train AlexNet.
 
     `width` is that of fc6 and fc7. `margin` is that of the crops (None stretches the box). `strength` is that of the changes
-    of stain and colour, `tones` that of the changes of tone (`augment.other_tones`), `mixed` the share of crops whose style is
-    mixed with another's (`mix_styles`). With `stain_aligned` the network sees crops whose stain is aligned (`nets.stain`).
+    of stain and colour, `mixed` the share of crops whose style is mixed with another's (`mix_styles`). With `stain_aligned`
+    the network sees crops whose stain is aligned (`nets.stain`).
     """
 
     width: int = Field(ge=1, le=8192)
     crop_px: int = Field(227, ge=195, le=258)
     margin: float | None = Field(None, ge=0, le=2)
     strength: float = Field(1.5, ge=0, le=2)
-    tones: float = Field(0.6, ge=0, le=2)
     mixed: float = Field(0.5, ge=0, le=1)
     stain_aligned: bool = True
 
@@ -112,10 +111,8 @@ _PAPER: dict[str, Any] = {
 RECIPES: dict[tuple[str, str], SegmenterRecipe | ClassifierRecipe] = {
     ("segmenter", "default"): SegmenterRecipe(name="default", encoder="mobilenet_v2", batch=6, batches_per_epoch=120),
     ("segmenter", "paper"): SegmenterRecipe(**_PAPER, encoder=None, field_px=227),
-    ("classifier", "default"): ClassifierRecipe(name="default", batch=32, width=512, margin=0.5),
-    ("classifier", "paper"): ClassifierRecipe(
-        **_PAPER, width=4096, last_lr=20.0, strength=0.0, tones=0.0, mixed=0.0, stain_aligned=False
-    ),
+    ("classifier", "default"): ClassifierRecipe(name="default", batch=32, width=512, margin=0.15),
+    ("classifier", "paper"): ClassifierRecipe(**_PAPER, width=4096, last_lr=20.0, strength=0.0, mixed=0.0, stain_aligned=False),
 }
 
 
