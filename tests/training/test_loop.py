@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,3 +156,15 @@ def test_batches_made_ahead_come_in_order_and_pass_on_errors() -> None:
     assert [next(items), next(items)] == [1, 2]
     with pytest.raises(ValueError, match="no third batch"):
         next(items)
+
+
+def test_no_optimiser_imports_triton_which_would_crash_beside_a_window() -> None:
+    program = (
+        "import sys, torch\n"
+        "from napari_wbc.training.loop import without_triton\n"
+        "with without_triton():\n"
+        "    torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])\n"
+        "assert 'torch._dynamo' in sys.modules\n"
+        "assert 'triton' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

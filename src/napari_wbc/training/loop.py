@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -151,7 +153,25 @@ def rate_factor(plan: Plan, epoch: float) -> float:
 def make_optimiser(task: Task, plan: Plan) -> torch.optim.Optimizer:
     """The optimiser that the plan names."""
     groups = parameter_groups(task, plan)
-    return torch.optim.AdamW(groups) if plan.optimiser == "adamw" else torch.optim.SGD(groups, lr=plan.lr, momentum=0.9)
+    with without_triton():
+        return torch.optim.AdamW(groups) if plan.optimiser == "adamw" else torch.optim.SGD(groups, lr=plan.lr, momentum=0.9)
+
+
+@contextmanager
+def without_triton() -> Iterator[None]:
+    """Hide triton, which the first optimiser of torch would import although nothing is compiled.
+
+    The LLVM inside it and that of a software OpenGL, which draws windows on machines without a graphics card, do not bear each
+    other: importing triton beside a window ends the process with a segmentation fault.
+    """
+    hide = "triton" not in sys.modules
+    if hide:
+        sys.modules["triton"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if hide:
+            del sys.modules["triton"]
 
 
 def running_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
