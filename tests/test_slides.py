@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from shapely.geometry import shape
 
 from napari_wbc import pyramids
+from napari_wbc.batch.discover import InputImage
+from napari_wbc.batch.reproduce import compare
 from napari_wbc.cells import Box, RgbImage
 from napari_wbc.config import Settings
+from napari_wbc.exchange.transfer import export_results
 from napari_wbc.pipeline import Step, analyse, finish
 from napari_wbc.pyramids import open_pyramid
 from napari_wbc.results import labels_path, read_analysis, read_record
+from napari_wbc.results.folder import commit
 from napari_wbc.slides import SlideAnalysis, analyse_slide_steps, may_hold_nucleus, owned, plan_steps
 from napari_wbc.tiling import Window
 from tests.fakes import load_fakes
@@ -216,3 +222,22 @@ def test_what_a_slide_is_goes_by_suffix_or_by_tiles_and_size(tmp_path: Path) -> 
     assert pyramids.is_slide(tmp_path / "missing.SVS", 2.0)
     (tmp_path / "b.tif").write_bytes(b"II*\0 no TIFF")
     assert not pyramids.is_slide(tmp_path / "b.tif", 1.0)
+
+
+def test_verify_analyses_a_slide_again_and_notices_what_is_not_reproducible(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    go(folder, out, settings=SETTINGS)
+    image = InputImage("s1/whole.tif", folder / "s1" / "whole.tif")
+    assert compare(out, image, load_fakes(), SETTINGS) is None
+    record = read_record(out, image.name)
+    commit(out, record.model_copy(update={"cells": record.cells[1:]}))
+    assert "recorded" in str(compare(out, image, load_fakes(), SETTINGS))
+
+
+def test_geojson_of_a_slide_has_the_area_of_every_cell(folder: Path, tmp_path: Path) -> None:
+    go(folder, tmp_path / "out", settings=SETTINGS)
+    for _ in export_results("geojson", tmp_path / "out", tmp_path / "exported"):
+        pass
+    features = json.loads((tmp_path / "exported" / "s1" / "whole.tif.geojson").read_bytes())["features"]
+    cells = read_record(tmp_path / "out", "s1/whole.tif").cells
+    assert [shape(feature["geometry"]).area for feature in features] == [cell.area_px for cell in cells]

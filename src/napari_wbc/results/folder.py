@@ -41,6 +41,7 @@ def write_analysis(
     edited: bool = False,
     reviewed_by: str | None = None,
     reviewed_at: str | None = None,
+    slide: str | None = None,
 ) -> Record:
     """Write the label image, then the record, of an analysed image.
 
@@ -56,6 +57,8 @@ def write_analysis(
         A person saved it: batch never overwrites it.
     reviewed_by, reviewed_at
         The person who vouches for every cell of the image, and when (ISO 8601, UTC).
+    slide
+        The image itself where that is a whole-slide image; None: its parent folder.
 
     Raises
     ------
@@ -68,6 +71,7 @@ def write_analysis(
     shape = analysis.labels.shape[0], analysis.labels.shape[1]
     row = image_row(image, shape, len(analysis.cells), analysis.scale, analysis.domain, source).model_copy(
         update={"reviewed_by": reviewed_by or None, "reviewed_at": reviewed_at or None}
+        | ({} if slide is None else {"slide": slide})
     )
     hashes = Hashes(input=source, labels=hashlib.sha256(labels).hexdigest(), origin=origin)
     cells = tuple(sorted(map(as_stored, analysis.cells), key=lambda cell: cell.cell_id))
