@@ -17,7 +17,7 @@ STAGES = (
     *("images", "scale", "domain", "cleanup", "separate", "crop", "nucleus", "measure", "tiling"),
     *("metrics", "differential"),
 )
-FILES = ("results", "exchange", "datasets", "synthetic")
+FILES = ("pyramids", "results", "exchange", "datasets", "synthetic")
 ROAD = ("pipeline", "review", "evaluate", "slides", "batch")
 TORCH = ("nets", "training")
 FRONT_ENDS = ("_cli", "cli", "_napari")

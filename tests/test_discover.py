@@ -91,7 +91,7 @@ def test_what_does_not_exist_is_wrong_use(smears: Path, name: str, tmp_path: Pat
 
 
 def test_no_image_is_wrong_use_and_says_what_an_image_is(tmp_path: Path) -> None:
-    touch(tmp_path / "in", "a.txt", "b.svs")
+    touch(tmp_path / "in", "a.txt", "b.czi")
     with pytest.raises(UsageError, match=r"No image found .*2 other files.*\.png"):
         discover(tmp_path / "in", tmp_path / "out")
     with pytest.raises(UsageError, match="No input"):

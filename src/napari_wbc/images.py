@@ -6,9 +6,13 @@ tifffile. The conversions are the same everywhere, those of `to_rgb`.
 
 from __future__ import annotations
 
+import math
+import mmap
+import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -60,7 +64,7 @@ _DAMAGE = (
 )
 
 _PLAUSIBLE_UM_PER_PX = (0.01, 5.0)
-_UM = {
+UM = {
     "µm": 1.0,
     "μm": 1.0,
     "um": 1.0,
@@ -120,7 +124,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 def decode(data: bytes, name: str, max_megapixels: float = MAX_MEGAPIXELS) -> Field:
     """`read_image` for the bytes of a file; `name` is what messages call it."""
-    try:
+    with explained(name):
         if not data:
             raise UnreadableImageError("the file is empty (0 bytes). Copy or export it again.")
         if data.startswith(_TIFF):
@@ -131,6 +135,19 @@ def decode(data: bytes, name: str, max_megapixels: float = MAX_MEGAPIXELS) -> Fi
         raise UnreadableImageError(
             f"not a PNG, JPEG, BMP or TIFF image: it begins with {data[:8]!r}. Export it as one of these."
         )
+
+
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Turn what libraries raise on damaged files into errors of ours, and begin messages with the name of the image.
+
+    Raises
+    ------
+    ImageError
+        Where the block raises one, or anything that a damaged file causes.
+    """
+    try:
+        yield
     except ImageError as error:
         raise type(error)(f"{name}: {error}") from None
     except MemoryError:
@@ -220,7 +237,7 @@ def _upright(pixels: RgbImage, orientation: int) -> RgbImage:
     return pixels
 
 
-def _pixel_size(x_um: float, y_um: float) -> float | None:
+def pixel_size(x_um: float, y_um: float) -> float | None:
     """The pixel size, µm, unless it is implausible under a microscope (72 and 300 dpi are) or x and y differ by over 2 %."""
     low, high = _PLAUSIBLE_UM_PER_PX
     return x_um if low <= x_um <= high and low <= y_um <= high and abs(x_um - y_um) <= 0.02 * max(x_um, y_um) else None
@@ -246,7 +263,7 @@ def _decode_pillow(data: bytes, reader: Callable[[BytesIO], ImageFile.ImageFile]
             image.info.pop("transparency", None)
             pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
         dpi = image.info.get("dpi", (0, 0))
-        um_per_px = _pixel_size(25400 / dpi[0], 25400 / dpi[1]) if min(dpi) > 0 else None
+        um_per_px = pixel_size(25400 / dpi[0], 25400 / dpi[1]) if min(dpi) > 0 else None
         return Field(_upright(pixels, exif_orientation(image.info.get("exif", b""))), um_per_px)
 
 
@@ -283,24 +300,47 @@ def _decode_tiff(data: bytes, max_megapixels: float) -> Field:
     """TIFF, OME-TIFF, ImageJ; of a pyramid the full size, of a picture with thumbnails the picture."""
     import tifffile
 
-    directories = _directories(data)  # tifffile would go on without the pages and tags that it cannot read
+    directories = tiff_directories(data)
     with tifffile.TiffFile(BytesIO(data)) as tiff:
-        series = max(tiff.series, key=lambda s: s.keyframe.imagewidth * s.keyframe.imagelength)
-        page = series.keyframe
-        _check_size(page.imagewidth, page.imagelength, max_megapixels)
-        if lost := directories[page.index] & _BASELINE_TAGS - {tag.code for tag in page.tags}:
-            raise UnreadableImageError(f"the TIFF is truncated: its tags {sorted(lost)} are missing. Copy or export it again.")
-        _check_single(tiff, series)
-        _check_complete(series, len(data))
+        series = sound_series(tiff, directories, len(data), max_megapixels)
         array = np.asarray(series.asarray(level=0, maxworkers=1))
-        for axis in "SC":  # samples of a pixel, or channels: last
-            if axis in series.axes:
-                array = np.moveaxis(array, series.axes.index(axis), -1)
-        tag = page.tags.get(274)
-        return Field(_upright(_tiff_to_rgb(array, page), int(tag.value) if tag else 1), _tiff_pixel_size(tiff, page))
+        orientation = int(series.keyframe.tags.valueof(274, default=1))
+        return Field(_upright(tiff_to_rgb(array, series), orientation), tiff_pixel_size(tiff, series.keyframe))
 
 
-def _directories(data: bytes) -> list[set[int]]:
+Buffer = bytes | mmap.mmap
+"""The bytes of a file, read or mapped."""
+
+
+def sound_series(tiff: Any, directories: list[set[int]], n_bytes: int, max_megapixels: float = math.inf) -> Any:
+    """The series of the one picture that a TIFF holds, once it is known to be whole.
+
+    Parameters
+    ----------
+    tiff
+        An open `tifffile.TiffFile`.
+    directories
+        From `tiff_directories`: tifffile would go on without the pages and tags that it cannot read.
+    n_bytes
+        Size of the file.
+
+    Raises
+    ------
+    ImageError
+        If it is truncated, too large, or holds more than one picture.
+    """
+    series = max(tiff.series, key=lambda s: s.keyframe.imagewidth * s.keyframe.imagelength)
+    page = series.keyframe
+    _check_size(page.imagewidth, page.imagelength, max_megapixels)
+    if lost := directories[page.index] & _BASELINE_TAGS - {tag.code for tag in page.tags}:
+        raise UnreadableImageError(f"the TIFF is truncated: its tags {sorted(lost)} are missing. Copy or export it again.")
+    _check_single(tiff, series)
+    for level in series.levels:
+        _check_complete(level, n_bytes)
+    return series
+
+
+def tiff_directories(data: Buffer) -> list[set[int]]:
     """The codes of the tags of every page; refuses a chain of pages that leaves the file or bites its tail."""
     order, big = "<" if data[:1] == b"I" else ">", 43 in data[2:4]
     word, count, tag_size = ("Q", "Q", 20) if big else ("I", "H", 12)
@@ -345,8 +385,12 @@ def _check_complete(series: Any, n_bytes: int) -> None:
             )
 
 
-def _tiff_to_rgb(array: npt.NDArray[Any], page: Any) -> RgbImage:
-    """Pixels of a page, (H, W) or (H, W, C), by its photometric interpretation."""
+def tiff_to_rgb(array: npt.NDArray[Any], series: Any) -> RgbImage:
+    """Pixels of a series, or of a part of it, with its axes, by its photometric interpretation."""
+    page = series.keyframe
+    for axis in "SC":  # samples of a pixel, or channels: last
+        if axis in series.axes:
+            array = np.moveaxis(array, series.axes.index(axis), -1)
     form, bits = page.photometric.name, page.bitspersample
     if form == "PALETTE":
         colours = page.colormap.T  # (n, 3) uint16
@@ -360,20 +404,22 @@ def _tiff_to_rgb(array: npt.NDArray[Any], page: Any) -> RgbImage:
     return 255 - to_rgb(array) if form == "MINISWHITE" else to_rgb(array)
 
 
-def _tiff_pixel_size(tiff: Any, page: Any) -> float | None:
-    """The pixel size, µm, that OME, ImageJ or the resolution tags state, in this order."""
+def tiff_pixel_size(tiff: Any, page: Any) -> float | None:
+    """The pixel size, µm, that OME, Aperio, ImageJ or the resolution tags state, in this order."""
     if tiff.is_ome:
         pixels = ElementTree.fromstring(tiff.ome_metadata).find(".//{*}Pixels")
         if pixels is not None and "PhysicalSizeX" in pixels.attrib:
             x, y = (
-                float(pixels.get(f"PhysicalSize{axis}", "nan")) * _UM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"), np.nan)
+                float(pixels.get(f"PhysicalSize{axis}", "nan")) * UM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"), np.nan)
                 for axis in "XY"
             )
-            return _pixel_size(x, y)
+            return pixel_size(x, y)
+    if tiff.is_svs and (found := re.search(r"\bMPP\s*=\s*([\d.]+)", page.description)):
+        return pixel_size(float(found[1]), float(found[1]))
     unit_um = {2: 25400.0, 3: 1e4, 4: 1e3, 5: 1.0}.get(int(page.tags.valueof(296, default=2)))
     if tiff.is_imagej:
-        unit_um = _UM.get(str(tiff.imagej_metadata.get("unit", "")).replace("\\u00B5", "µ"), unit_um)
+        unit_um = UM.get(str(tiff.imagej_metadata.get("unit", "")).replace("\\u00B5", "µ"), unit_um)
     (x_pixels, x_units), (y_pixels, y_units) = (page.tags.valueof(tag, default=(0, 1)) for tag in (282, 283))
     if unit_um is None or not (x_pixels > 0 and y_pixels > 0):
         return None
-    return _pixel_size(x_units / x_pixels * unit_um, y_units / y_pixels * unit_um)
+    return pixel_size(x_units / x_pixels * unit_um, y_units / y_pixels * unit_um)

@@ -202,17 +202,17 @@ def segment_steps(field: Field, segmenter: Segmenter, settings: Settings, tile_p
     """
     yield Step("scale", 0, 1)
     scale = scaling.choose_scale(field, settings, segmenter.um_per_px)
-    found = yield from _segment_at(field, scale, segmenter, settings, tile_px)
+    found = yield from segment_at(field, scale, segmenter, settings, tile_px)
     trained = segmenter.um_per_px, segmenter.cell_diameter_um
     for other in scaling.other_scales(field, scale) if not found.scores else ():
-        tried = yield from _segment_at(field, other, segmenter, settings, tile_px)
+        tried = yield from segment_at(field, other, segmenter, settings, tile_px)
         if tried.scores and scaling.scale_from_cells(tried.labels, other, *trained) is None:
             scale, found = other, tried
             break
     better = scaling.scale_from_cells(found.labels, scale, *trained)
     if better is not None:
         scale = better
-        found = yield from _segment_at(field, scale, segmenter, settings, tile_px)
+        found = yield from segment_at(field, scale, segmenter, settings, tile_px)
     yield Step("outline", 0, 1)
     native = scaling.to_native(found.labels, found.probability, settings.mask_threshold, field.pixels.shape[:2])
     native.flags.writeable = False
@@ -222,7 +222,7 @@ def segment_steps(field: Field, segmenter: Segmenter, settings: Settings, tile_p
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
+class Found:
     """What was found at one scale: image (h, w, 3), labels and probability of WBC (h, w) at that scale, scores by id."""
 
     image: RgbImage
@@ -231,7 +231,7 @@ class _Found:
     probability: Probabilities
 
 
-def _segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Settings, tile_px: int) -> Steps[_Found]:
+def segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Settings, tile_px: int) -> Steps[Found]:
     """The cells at a scale, large images tile by tile."""
     image = scaling.to_analysis(field.pixels, scale.analysis_scale)
     tiles = windows(image.shape[:2], tile_px)
@@ -243,7 +243,7 @@ def _segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Sett
     mask = clean_up(probabilities[0] >= settings.mask_threshold, settings.min_area_px)
     core = probabilities[1] if settings.separate_touching and len(probabilities) > 1 else None
     labels = separate(mask, core, settings.core_threshold, settings.min_area_px)
-    return _Found(image, *drop_doubtful(labels, probabilities[0], settings.min_score), probabilities[0])
+    return Found(image, *drop_doubtful(labels, probabilities[0], settings.min_score), probabilities[0])
 
 
 def reclassify_steps(

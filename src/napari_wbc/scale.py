@@ -201,13 +201,13 @@ def to_native(labels: Labels, probability: Probabilities, threshold: float, shap
             (x1 - x0, y1 - y0), Pillow.Resampling.BILINEAR, box=(x0 * fx, y0 * fy, x1 * fx, y1 * fy)
         )
         cell = (grown[np.ix_(rows, columns)] == i) & (np.asarray(smooth) >= threshold)
-        cell = _one_piece(cell) if cell.any() else labels[np.ix_(rows, columns)] == i
+        cell = one_piece(cell) if cell.any() else labels[np.ix_(rows, columns)] == i
         window = native[y0:y1, x0:x1]
         window[cell & (window == 0)] = i
     return native
 
 
-def _one_piece(mask: Mask) -> Mask:
+def one_piece(mask: Mask) -> Mask:
     """The largest 4-connected component of a mask, its holes filled."""
     components, count = ndimage.label(mask)
     if count > 1:

@@ -11,8 +11,8 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from ..cells import Field, Scale, Segmentation
-from ..errors import ImageError, UnsupportedImageError, UsageError
-from ..images import to_rgb
+from ..errors import ImageError, ImageTooLargeError, UnsupportedImageError, UsageError
+from ..images import MAX_MEGAPIXELS, to_rgb
 from .origin import KEY, origin
 
 MAX_ID = 1_000_000
@@ -52,6 +52,11 @@ def read_image(layer: Image) -> Callable[[], Field]:
     data, name, um_per_px = layer.data[0] if layer.multiscale else layer.data, layer.name, pixel_size(layer)
 
     def read() -> Field:
+        if data.shape[0] * data.shape[1] > MAX_MEGAPIXELS * 1e6:
+            raise ImageTooLargeError(
+                f"Layer '{name}' has {data.shape[0] * data.shape[1] / 1e6:.0f} megapixels, a slide. "
+                "Take Analyse folder or `napari-wbc run` for its file: they go tile by tile."
+            )
         try:
             pixels = to_rgb(np.array(data))
         except ImageError as error:

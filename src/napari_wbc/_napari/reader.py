@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..images import IMAGE_SUFFIXES, read_image
+from ..images import IMAGE_SUFFIXES, MAX_MEGAPIXELS, read_image
+from ..pyramids import SLIDE_SUFFIXES, is_slide
 from ..results.runfile import NAME
 from .origin import KEY
+from .slide_layer import slide_layer
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -18,11 +20,13 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], lis
     paths = [Path(p) for p in _paths(path)]
     if len(paths) == 1 and (paths[0] / NAME).is_file():
         return read_results
-    return read if all(p.suffix.lower() in IMAGE_SUFFIXES for p in paths) else None
+    return read if all(p.suffix.lower() in (*IMAGE_SUFFIXES, *SLIDE_SUFFIXES) for p in paths) else None
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
     """One Image layer per file, in pixels; the pixel size is in the metadata, where our widgets find it.
+
+    A whole-slide image is read as far as it is looked at.
 
     Raises
     ------
@@ -31,6 +35,9 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
     """
     layers: list[LayerData] = []
     for file in map(Path, _paths(path)):
+        if is_slide(file, MAX_MEGAPIXELS):
+            layers.append(slide_layer(file))
+            continue
         field = read_image(file)
         layers.append(
             (field.pixels.copy(), {"name": file.stem, "metadata": {KEY: {"um_per_px": field.um_per_px}}, "rgb": True}, "image")

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..images import IMAGE_SUFFIXES
+from ..pyramids import SLIDE_SUFFIXES, is_folder_image
 
 logger = logging.getLogger(__name__)
 
+SUFFIXES = (*IMAGE_SUFFIXES, *SLIDE_SUFFIXES)
+"""Suffixes of the files that are images or slides, lower case."""
 LONGEST_NAME = 250
 """Bytes of the longest file name that can be recorded: file systems take 255, and `.json` is appended."""
 
@@ -53,7 +56,7 @@ class _Found:
     others: set[Path] = field(default_factory=set)
 
     def add(self, path: Path) -> None:
-        (self.images if path.suffix.lower() in IMAGE_SUFFIXES else self.others).add(path)
+        (self.images if path.suffix.lower() in SUFFIXES else self.others).add(path)
 
 
 def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inputs:
@@ -78,7 +81,7 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
     root = _common_parent(given)
     found = _Found()
     for path in given:
-        if not path.is_dir():
+        if not path.is_dir() or is_folder_image(path):
             found.add(path)
         elif _same(path, Path(out)):
             raise UsageError(f"{path} is both input and results folder. Name another folder for the results.")
@@ -87,7 +90,7 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
                 found.add(file)
     if not found.images:
         other = f" ({len(found.others)} other files)" if found.others else ""
-        raise UsageError(f"No image found in {', '.join(map(str, given))}{other}. Images end with {' '.join(IMAGE_SUFFIXES)}.")
+        raise UsageError(f"No image found in {', '.join(map(str, given))}{other}. Images end with {' '.join(SUFFIXES)}.")
     images = tuple(sorted((_named(path, root) for path in found.images), key=lambda image: image.name))
     return Inputs(root, images, len(found.others))
 
@@ -107,7 +110,9 @@ def _expand(item: str | Path) -> list[Path]:
 
 def _common_parent(given: list[Path]) -> Path:
     try:
-        return Path(os.path.commonpath([path if path.is_dir() else path.parent for path in given]))
+        return Path(
+            os.path.commonpath([path if path.is_dir() and not is_folder_image(path) else path.parent for path in given])
+        )
     except ValueError:
         raise UsageError(
             "The inputs lie on different drives. Run once for each drive, each with its own results folder."
@@ -129,7 +134,7 @@ def _files_below(folder: Path, out: Path, above: tuple[str, ...]) -> Iterator[Pa
         path = folder / entry.name
         if entry.name.startswith("."):
             continue
-        if not entry.is_dir():
+        if not entry.is_dir() or is_folder_image(path):
             yield path
         elif (real := os.path.realpath(path)) in above:
             logger.warning("%s is a link to a folder that leads to it, and is not followed.", path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Literal
 from ..errors import ResultsError
 from ..results import labels_path, read_mark, read_record, record_path
 from ..results.record import Hashes, InputFile, MarkedRow, Origin
-from ..results.storage import file_sha256, write_bytes
+from ..results.storage import file_sha256, size_and_time, write_bytes
 from .discover import InputImage
 
 logger = logging.getLogger(__name__)
@@ -115,11 +114,11 @@ def same_file(path: Path, recorded: InputFile, rehash: bool) -> bool:
     What cannot be read now is taken to be the same: results are not given up because a drive has gone.
     """
     try:
-        found = path.stat()
-        same = (found.st_size, found.st_mtime_ns) == (recorded.size, recorded.mtime_ns)
+        size, mtime_ns = size_and_time(path)
+        same = (size, mtime_ns) == (recorded.size, recorded.mtime_ns)
         if recorded.sha256 is None or (same and not rehash):
             return same
-        return found.st_size == recorded.size and stat.S_ISREG(found.st_mode) and file_sha256(path) == recorded.sha256
+        return size == recorded.size and (path.is_file() or path.is_dir()) and file_sha256(path) == recorded.sha256
     except OSError as error:
         if recorded.size is not None:
             logger.warning("%s cannot be read now: %s. Its results are kept.", path, error.strerror)

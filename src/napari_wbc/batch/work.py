@@ -8,15 +8,19 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from ..cells import Analysis
 from ..config import Settings
 from ..errors import ImageError, ModelMemoryError, StorageError
-from ..pipeline import Models, analyse_many
+from ..pipeline import Models, analyse_many, finish
+from ..pyramids import open_pyramid
 from ..results import write_analysis, write_failure
+from ..results.mosaic import write_slide
 from ..results.record import Record, Timing
 from ..results.runfile import now
+from ..slides import SlideAnalysis, analyse_slide_steps
 from ..tiling import SMALL_TILE_PX, TILE_PX
 from .discover import InputImage
 from .intake import Loaded, load
@@ -77,7 +81,7 @@ class _Outcome:
     """The analysis of an image, or the reason why there is none; and the seconds that it took."""
 
     loaded: Loaded
-    result: Analysis | _Failure
+    result: Analysis | SlideAnalysis | _Failure
     analyse_s: float = 0.0
 
 
@@ -111,10 +115,15 @@ def _read_ahead(images: Iterable[InputImage], reader: ThreadPoolExecutor, job: J
 
 
 def _groups(images: Iterable[Loaded], group_images: int) -> Generator[list[Loaded]]:
-    """Lists of images to be analysed together."""
+    """Lists of images to be analysed together; a slide is alone."""
     group: list[Loaded] = []
     megapixels = 0.0
     for image in images:
+        if image.slide:
+            yield from ([group] if group else [])
+            group, megapixels = [], 0.0
+            yield [image]
+            continue
         group.append(image)
         megapixels += image.field.pixels.size / 3e6 if image.field else 0.0
         if len(group) >= group_images or megapixels >= GROUP_MEGAPIXELS:
@@ -126,6 +135,8 @@ def _groups(images: Iterable[Loaded], group_images: int) -> Generator[list[Loade
 
 def _analyse(group: Sequence[Loaded], models: Models, settings: Settings, tile_px: int = TILE_PX) -> list[_Outcome]:
     """Analyse images together; if that fails, each alone, so that only the bad one is lost; out of memory: in small tiles."""
+    if group[0].slide and not group[0].error:
+        return [_analyse_slide(group[0], group[0].slide, models, settings)]
     fields = [image.field for image in group if image.field]
     if not fields:
         return [_Outcome(image, _Failure(image.error)) for image in group]
@@ -148,13 +159,33 @@ def _analyse(group: Sequence[Loaded], models: Models, settings: Settings, tile_p
     return [_Outcome(group[0], results, seconds)]
 
 
+def _analyse_slide(loaded: Loaded, path: Path, models: Models, settings: Settings, tile_px: int = TILE_PX) -> _Outcome:
+    """Analyse a whole-slide image tile by tile; out of memory: in small tiles."""
+    start = time.perf_counter()
+
+    def analyse_slide() -> SlideAnalysis:
+        with open_pyramid(path, loaded.name) as slide:
+            return finish(analyse_slide_steps(slide, models, settings, tile_px))
+
+    result = _attempt(loaded.name, analyse_slide)
+    if isinstance(result, _Failure) and result.memory and tile_px > SMALL_TILE_PX:
+        logger.warning("Out of memory with %s: it is analysed in small tiles, which may change some outlines.", loaded.name)
+        return _analyse_slide(loaded, path, models, settings, SMALL_TILE_PX)
+    return _Outcome(loaded, result, time.perf_counter() - start)
+
+
 def _commit(outcome: _Outcome, job: Job) -> Record:
     """Write what is known of an image."""
     loaded, result = outcome.loaded, outcome.result
     timing = Timing(read_s=round(loaded.read_s, 4), analyse_s=round(outcome.analyse_s, 4), finished_at=now())
+    source, slide = loaded.source, loaded.name if loaded.slide else None
     if isinstance(result, _Failure):
-        return write_failure(job.out, loaded.name, result.reason, loaded.source, job.origin, timing)
-    return write_analysis(job.out, loaded.name, result, loaded.source, job.origin, timing=timing)
+        reason = result.reason.removeprefix(f"{loaded.name}: ")
+        return write_failure(job.out, loaded.name, reason, source, job.origin, timing, slide)
+    if isinstance(result, SlideAnalysis):
+        found = result.outlines, result.cells, result.scale, result.domain
+        return write_slide(job.out, loaded.name, *found, source, job.origin, timing)
+    return write_analysis(job.out, loaded.name, result, source, job.origin, timing=timing)
 
 
 def _attempt(image: str, work: Callable[[], T]) -> T | _Failure:

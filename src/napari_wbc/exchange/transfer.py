@@ -173,5 +173,6 @@ def _import(out: Path, image: str, read: Read, roots: Sequence[Path], n: int, to
         edited=True,
         reviewed_by=review[0],
         reviewed_at=review[1],
+        slide=record.row.slide,
     )
     return Progress(image, "done", None, len(merged.analysis.cells), n, total)

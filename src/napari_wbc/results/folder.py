@@ -41,6 +41,7 @@ def write_analysis(
     edited: bool = False,
     reviewed_by: str | None = None,
     reviewed_at: str | None = None,
+    slide: str | None = None,
 ) -> Record:
     """Write the label image, then the record, of an analysed image.
 
@@ -56,6 +57,8 @@ def write_analysis(
         A person saved it: batch never overwrites it.
     reviewed_by, reviewed_at
         The person who vouches for every cell of the image, and when (ISO 8601, UTC).
+    slide
+        The image itself where that is a whole-slide image; None: its parent folder.
 
     Raises
     ------
@@ -65,19 +68,22 @@ def write_analysis(
         If the name of the image would leave the folder.
     """
     labels = encode_labels(analysis)
-    row = _row(image, analysis, source).model_copy(
+    shape = analysis.labels.shape[0], analysis.labels.shape[1]
+    row = image_row(image, shape, len(analysis.cells), analysis.scale, analysis.domain, source).model_copy(
         update={"reviewed_by": reviewed_by or None, "reviewed_at": reviewed_at or None}
+        | ({} if slide is None else {"slide": slide})
     )
     hashes = Hashes(input=source, labels=hashlib.sha256(labels).hexdigest(), origin=origin)
     cells = tuple(sorted(map(as_stored, analysis.cells), key=lambda cell: cell.cell_id))
     write_bytes(out, labels_path(out, image), labels)
-    return _commit(out, Record(row=row, cells=cells, hashes=hashes, edited=edited, timing=timing))
+    return commit(out, Record(row=row, cells=cells, hashes=hashes, edited=edited, timing=timing))
 
 
-def _row(image: str, analysis: Analysis, source: InputFile) -> ImageRow:
-    """The line of `images.csv` of an analysed image."""
-    scale, domain = analysis.scale, analysis.domain
-    height, width = analysis.labels.shape
+def image_row(
+    image: str, shape: tuple[int, int], n_cells: int, scale: Scale, domain: Domain | None, source: InputFile
+) -> ImageRow:
+    """The line of `images.csv` of an analysed image of (H, W) px."""
+    height, width = shape
     return ImageRow(
         image=image,
         slide=slide_of(image),
@@ -90,18 +96,30 @@ def _row(image: str, analysis: Analysis, source: InputFile) -> ImageRow:
         domain_ok=None if domain is None else domain.ok,
         domain_reason=None if domain is None else domain.reason or None,
         status="done",
-        n_cells=len(analysis.cells),
+        n_cells=n_cells,
     )
 
 
-def write_failure(out: Path, image: str, error: str, source: InputFile, origin: Origin, timing: Timing | None = None) -> Record:
-    """Write the record of an image that could not be analysed; labels of an earlier analysis are removed."""
-    row = ImageRow(image=image, slide=slide_of(image), sha256=source.sha256, status="failed", error=error)
+def write_failure(
+    out: Path,
+    image: str,
+    error: str,
+    source: InputFile,
+    origin: Origin,
+    timing: Timing | None = None,
+    slide: str | None = None,
+) -> Record:
+    """Write the record of an image that could not be analysed; labels of an earlier analysis are removed.
+
+    `slide` is the image itself where that is a whole-slide image; None: its parent folder.
+    """
+    row = ImageRow(image=image, slide=slide or slide_of(image), sha256=source.sha256, status="failed", error=error)
     remove(out, labels_path(out, image))
-    return _commit(out, Record(row=row, hashes=Hashes(input=source, labels=None, origin=origin), timing=timing))
+    return commit(out, Record(row=row, hashes=Hashes(input=source, labels=None, origin=origin), timing=timing))
 
 
-def _commit(out: Path, record: Record) -> Record:
+def commit(out: Path, record: Record) -> Record:
+    """Write the record of an image: the commit mark."""
     text = json.dumps(record.model_dump(mode="json"), ensure_ascii=False, indent=1, allow_nan=False)
     write_bytes(out, record_path(out, record.image), f"{text}\n".encode())
     return record
@@ -195,7 +213,7 @@ def read_labels(out: Path, image: str, sha256: str | None = None) -> Labels:
         data = path.read_bytes()
         if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
             raise ResultsError(f"{path} is not the label image that its record names. Restore it, or analyse the image again.")
-        labels = tifffile.imread(BytesIO(data)).astype(np.int32)
+        labels = _decode_labels(data)
     except (OSError, ValueError, tifffile.TiffFileError) as error:
         if isinstance(error, ResultsError):
             raise
@@ -204,6 +222,15 @@ def read_labels(out: Path, image: str, sha256: str | None = None) -> Labels:
         ) from error
     labels.flags.writeable = False
     return np.asarray(labels)
+
+
+def _decode_labels(data: bytes) -> Labels:
+    """The label image in a TIFF file; that of a slide goes to a temporary file, which stands in for memory."""
+    with tifffile.TiffFile(BytesIO(data)) as tiff:
+        series = tiff.series[0]
+        if not series.keyframe.is_tiled:
+            return np.asarray(series.asarray().astype(np.int32))
+        return np.asarray(series.asarray(level=0, out="memmap").view(np.int32))
 
 
 def read_analysis(out: Path, image: str) -> Analysis:

@@ -43,15 +43,37 @@ def write_bytes(out: Path, path: Path, data: bytes) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits.
+    """SHA-256 of a file, as hexadecimal digits; of a folder that is one image (Zarr) that of its files and their names.
 
     Raises
     ------
     OSError
         If it cannot be read.
     """
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for part in files_in(path):
+            digest.update(f"{file_sha256(part)} {part.relative_to(path).as_posix()}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The regular files in a folder and below, in alphabetical order."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def size_and_time(path: Path) -> tuple[int, int]:
+    """Size in bytes and time of change in ns; of a folder that is one image (Zarr) the sum and the latest of its files.
+
+    Raises
+    ------
+    OSError
+        If they cannot be had.
+    """
+    found = [file.stat() for file in files_in(path)] if path.is_dir() else [path.stat()]
+    return sum(stat.st_size for stat in found), max((stat.st_mtime_ns for stat in found), default=0)
 
 
 @contextmanager

@@ -1,0 +1,131 @@
+"""Whole-slide images of every format give the same pixels, box by box, at every level."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from napari_wbc.cells import Box, RgbImage
+from napari_wbc.errors import ImageError, UnreadableImageError, UnsupportedImageError
+from napari_wbc.pyramids import open_pyramid
+from tests.runs import counts, go, images
+from tests.test_slides import SETTINGS, crowded
+
+BOX = Box(37, 101, 260, 333)
+
+
+def noise(height: int = 600, width: int = 500) -> RgbImage:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def write_zarr(path: Path, image: RgbImage, version: str = "0.5", um: float = 0.25, dtype: str = "u1") -> Path:
+    """An OME-Zarr with two levels, axes c, y, x."""
+    group = zarr.open_group(str(path), mode="w", zarr_format=3 if version == "0.5" else 2)
+    for level, step in ((0, 1), (1, 2)):
+        planes = np.moveaxis(image[::step, ::step], 2, 0).astype(dtype)
+        group.create_array(str(level), data=planes, chunks=(3, 128, 128))
+    axes = [{"name": "c", "type": "channel"}, *({"name": n, "type": "space", "unit": "micrometer"} for n in "yx")]
+    scales = [{"type": "scale", "scale": [1.0, um * step, um * step]} for step in (1, 2)]
+    datasets = [{"path": str(level), "coordinateTransformations": [scales[level]]} for level in (0, 1)]
+    multiscales = [{"axes": axes, "datasets": datasets, "version": version}]
+    group.attrs.update(
+        {"ome": {"version": version, "multiscales": multiscales}} if version == "0.5" else {"multiscales": multiscales}
+    )
+    return path
+
+
+def write_svs(path: Path, image: RgbImage, tile_px: int = 128) -> Path:
+    """A TIFF as Aperio writes it: the slide, a thumbnail, the next level."""
+    text = "Aperio Image Library v12\n500x600 [0,0 500x600] (128x128)|AppMag = 40|MPP = 0.2500"
+    options = {"photometric": "rgb", "metadata": None}
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(image, tile=(tile_px, tile_px), description=text, **options)
+        tiff.write(image[::8, ::8], description="Aperio Image Library v12\nthumbnail", **options)
+        tiff.write(image[::4, ::4], tile=(tile_px, tile_px), description="Aperio Image Library v12\nlevel", **options)
+    return path
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_ome_zarr_is_read_box_by_box_with_its_pixel_size(version: str, tmp_path: Path) -> None:
+    image = noise()
+    with open_pyramid(write_zarr(tmp_path / "a.zarr", image, version)) as slide:
+        assert (slide.shapes, slide.um_per_px) == (((600, 500), (300, 250)), 0.25)
+        assert (slide.read(BOX) == image[BOX.slices]).all()
+        assert (slide.read(Box(0, 10, 300, 250), 1) == image[::2, ::2][:, 10:]).all()
+
+
+def test_svs_is_read_with_aperios_pixel_size_and_without_its_thumbnail(tmp_path: Path) -> None:
+    image = noise()
+    with open_pyramid(write_svs(tmp_path / "a.svs", image)) as slide:
+        assert (slide.shapes, slide.um_per_px) == (((600, 500), (150, 125)), 0.25)
+        assert (slide.read(BOX) == image[BOX.slices]).all()
+        assert (slide.read(Box(5, 10, 150, 125), 1) == image[::4, ::4][5:, 10:]).all()
+
+
+def test_planes_and_grey_become_rgb(tmp_path: Path) -> None:
+    image = noise()
+    tifffile.imwrite(tmp_path / "a.btf", np.moveaxis(image, 2, 0), tile=(128, 128), photometric="rgb", planarconfig="separate")
+    tifffile.imwrite(tmp_path / "b.btf", image[..., 0], tile=(128, 128), photometric="minisblack", bigtiff=True)
+    with open_pyramid(tmp_path / "a.btf") as slide:
+        assert (slide.read(BOX) == image[BOX.slices]).all()
+    with open_pyramid(tmp_path / "b.btf") as slide:
+        assert (slide.read(BOX) == image[BOX.slices][..., :1]).all()
+
+
+def test_other_formats_go_to_openslide(tmp_path: Path) -> None:
+    pytest.importorskip("openslide")
+    image = noise()
+    tifffile.imwrite(tmp_path / "a.svslide", image, tile=(128, 128), photometric="rgb")  # OpenSlide knows it by its content
+    with open_pyramid(tmp_path / "a.svslide") as slide:
+        assert slide.shapes == ((600, 500),)
+        assert (slide.read(BOX) == image[BOX.slices]).all()
+    (tmp_path / "b.mrxs").write_bytes(b"nothing")
+    with pytest.raises(UnreadableImageError, match="OpenSlide cannot read it"), open_pyramid(tmp_path / "b.mrxs"):
+        pass
+
+
+def test_what_is_no_slide_is_refused_with_the_reason(tmp_path: Path) -> None:
+    options = {"photometric": "minisblack", "tile": (128, 128)}
+    tifffile.imwrite(tmp_path / "deep.btf", noise()[..., 0].astype(np.uint16), **options)
+    tifffile.imwrite(tmp_path / "flat.btf", noise(), photometric="rgb")
+    (tmp_path / "empty.svs").touch()
+    (tmp_path / "text.ndpi").write_bytes(b"no slide, but some text")
+    (tmp_path / "none.zarr").mkdir()
+    write_zarr(tmp_path / "deep.zarr", noise(), dtype="u2")
+    for name, kind, reason in (
+        ("deep.btf", UnsupportedImageError, "8 bits"),
+        ("flat.btf", UnsupportedImageError, "not tiled"),
+        ("empty.svs", UnreadableImageError, "0 bytes"),
+        ("text.ndpi", ImageError, "text.ndpi"),
+        ("none.zarr", ImageError, "none.zarr"),
+        ("deep.zarr", UnsupportedImageError, "8 bits"),
+        ("missing.svs", UnreadableImageError, "missing.svs"),
+    ):
+        with pytest.raises(kind, match=reason), open_pyramid(tmp_path / name):
+            pass
+
+
+@pytest.mark.parametrize("tenth", range(1, 10))
+def test_a_slide_cut_at_any_tenth_is_truncated(tenth: int, tmp_path: Path) -> None:
+    data = write_svs(tmp_path / "a.svs", noise()).read_bytes()
+    (tmp_path / "a.svs").write_bytes(data[: len(data) * tenth // 10])
+    with pytest.raises(UnreadableImageError), open_pyramid(tmp_path / "a.svs"):
+        pass
+
+
+def test_a_zarr_is_one_image_of_a_run_and_stale_when_a_chunk_changes(tmp_path: Path) -> None:
+    path = write_zarr(tmp_path / "in" / "a.zarr", crowded(), um=0.17)
+    go(tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    assert list(images(tmp_path / "out")) == ["a.zarr"]
+    assert images(tmp_path / "out")["a.zarr"]["slide"] == "a.zarr"
+    go(path, tmp_path / "out", settings=SETTINGS)
+    assert counts(tmp_path / "out") == {"skipped": 1}
+    os.utime(next(file for file in sorted((path / "0").rglob("*")) if file.is_file()))
+    zarr.open_group(str(path))["0"][:, :200, :200] = 230
+    go(path, tmp_path / "out", settings=SETTINGS)
+    assert counts(tmp_path / "out") == {"done": 1, "stale": 1}

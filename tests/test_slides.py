@@ -1,0 +1,243 @@
+"""Slides are analysed tile by tile, and the tiles do not show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from shapely.geometry import shape
+
+from napari_wbc import pyramids
+from napari_wbc.batch.discover import InputImage
+from napari_wbc.batch.reproduce import compare
+from napari_wbc.cells import Box, RgbImage
+from napari_wbc.config import Settings
+from napari_wbc.exchange.transfer import export_results
+from napari_wbc.pipeline import Step, analyse, finish
+from napari_wbc.pyramids import open_pyramid
+from napari_wbc.results import labels_path, read_analysis, read_record
+from napari_wbc.results.folder import commit
+from napari_wbc.slides import SlideAnalysis, analyse_slide_steps, may_hold_nucleus, owned, plan_steps
+from napari_wbc.tiling import Window
+from tests.fakes import load_fakes
+from tests.runs import contract, counts, go, images
+
+GLASS = (235, 225, 230)
+SETTINGS = Settings(um_per_px=0.17, min_area_px=20, max_megapixels=0.5)
+
+
+def draw(height: int, width: int, centres: list[tuple[float, float]], radius: float = 18.0) -> RgbImage:
+    """Purple discs on glass."""
+    image = np.full((height, width, 3), GLASS, dtype=np.uint8)
+    rows, columns = np.ogrid[:height, :width]
+    for y, x in centres:
+        image[(rows - y) ** 2 + (columns - x) ** 2 < radius**2] = (90, 50, 180)
+    return image
+
+
+def crowded(height: int = 1100, width: int = 700, seed: int = 0) -> RgbImage:
+    """Discs wherever a seam may run; some are cut by the border."""
+    rng = np.random.default_rng(seed)
+    places = [(y, x) for y in range(10, height, 75) for x in range(10, width, 75) if rng.random() < 0.7]
+    return draw(height, width, [(y + rng.uniform(-15, 15), x + rng.uniform(-15, 15)) for y, x in places])
+
+
+def write(path: Path, image: RgbImage, **options: object) -> Path:
+    tifffile.imwrite(path, image, tile=(128, 128), photometric="rgb", compression="zlib", **options)
+    return path
+
+
+def write_levels(path: Path, image: RgbImage, n_levels: int, um_per_px: float) -> Path:
+    """An OME-TIFF pyramid, each level half as large as the one before."""
+    with tifffile.TiffWriter(path, ome=True, bigtiff=True) as tiff:
+        size = {f"PhysicalSize{axis}": um_per_px for axis in "XY"} | {f"PhysicalSize{axis}Unit": "µm" for axis in "XY"}
+        options = {"tile": (128, 128), "photometric": "rgb"}
+        tiff.write(image, subifds=n_levels - 1, metadata={"axes": "YXS", **size}, **options)
+        for level in range(1, n_levels):
+            tiff.write(image[:: 2**level, :: 2**level], subfiletype=1, metadata=None, **options)
+    return path
+
+
+def analyse_slide(path: Path, settings: Settings = SETTINGS, tile_px: int = 768) -> SlideAnalysis:
+    with open_pyramid(path) as slide:
+        return finish(analyse_slide_steps(slide, load_fakes(), settings, tile_px))
+
+
+def whole(found: SlideAnalysis) -> np.ndarray:
+    return found.outlines.paint(Box(0, 0, *found.outlines.shape))
+
+
+@pytest.mark.parametrize("tile_px", [256, 400, 2000])
+def test_the_cells_are_those_of_the_image_in_one_piece_whatever_the_tiles(tile_px: int, tmp_path: Path) -> None:
+    image = crowded()
+    alone = analyse(image, load_fakes(), SETTINGS)
+    found = analyse_slide(write(tmp_path / "a.tif", image), tile_px=tile_px)
+    assert len(alone.cells) > 80
+    assert [cell.cell_id for cell in found.cells] == list(range(1, len(alone.cells) + 1))
+    by_place = {cell.box: cell for cell in alone.cells}
+    labels = whole(found)
+    for cell in found.cells:
+        same = by_place[cell.box]
+        assert (cell.area_px, cell.centroid_x, cell.centroid_y) == (same.area_px, same.centroid_x, same.centroid_y)
+        assert (cell.touches_border, cell.cell_type, cell.nc_ratio) == (same.touches_border, same.cell_type, same.nc_ratio)
+        assert ((labels[cell.box.slices] == cell.cell_id) == (alone.labels[cell.box.slices] == same.cell_id)).all()
+    assert ((labels > 0) == (alone.labels > 0)).all()
+
+
+def test_empty_tiles_are_skipped_and_cost_no_network(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", draw(1500, 1500, [(200, 200), (750, 760)]))
+    found = analyse_slide(path, tile_px=320)
+    assert (len(found.cells), found.n_tiles) == (2, 121)
+    assert 121 - found.n_skipped <= 18  # the tiles that see a disc
+    assert analyse_slide(write(tmp_path / "b.tif", draw(1200, 1200, []))).cells.cells == ()
+
+
+def test_a_tile_of_red_cells_alone_is_skipped_and_a_pale_nucleus_is_not() -> None:
+    view = np.full((200, 200, 3), GLASS, dtype=np.uint8)
+    view[50:90, 50:90] = (225, 150, 160)
+    assert not may_hold_nucleus(view, 0.17, 235.0)
+    view[120:145, 120:145] = (195, 140, 200)
+    assert may_hold_nucleus(view, 0.17, 235.0)
+    assert not may_hold_nucleus(np.full((4, 4, 3), GLASS, dtype=np.uint8), 0.17, 235.0)
+
+
+def test_a_cell_belongs_to_one_tile_and_keeps_the_pixels_of_earlier_ones() -> None:
+    tile = Window(Box(0, 0, 100, 100), Box(0, 0, 100, 60))
+    labels, known = np.zeros((100, 100), np.int32), np.zeros((100, 100), np.int32)
+    labels[10:20, 10:20] = 1
+    labels[10:20, 58:68] = 2  # centre at 63: within the seam
+    labels[10:20, 70:80] = 3  # the next tile's
+    labels[40:50, 10:20], known[40:50, 12:25] = 4, 9  # an earlier tile has it
+    labels[60:70, 10:20], known[60:70, 18:30] = 5, 8  # touches one of an earlier tile
+    expected = np.where(np.isin(labels, (1, 2, 5)) & (known == 0), labels, 0)
+    assert (owned(labels, tile, known, 4.0) == expected).all()
+
+
+@pytest.mark.parametrize(("um_per_px", "level"), [(0.17, 0), (0.1, 0), (0.084, 1), (0.06, 1), (0.04, 2), (0.02, 2)])
+def test_the_level_is_the_coarsest_that_is_fine_enough(um_per_px: float, level: int, tmp_path: Path) -> None:
+    image = draw(1024, 1024, [(500, 500)], 40)
+    with open_pyramid(write_levels(tmp_path / "a.ome.tif", image, 3, um_per_px)) as slide:
+        plan = finish(plan_steps(slide, load_fakes(), Settings()))
+        assert slide.shapes == ((1024, 1024), (512, 512), (256, 256))
+    assert (plan.scale.source, plan.scale.um_per_px, plan.level) == ("file", um_per_px, level)
+
+
+def test_outlines_found_at_a_coarse_level_are_native(tmp_path: Path) -> None:
+    image = draw(1600, 1600, [(300, 400), (801, 799), (1210, 700)], 60)
+    found = analyse_slide(write_levels(tmp_path / "a.ome.tif", image, 3, 0.05), Settings(min_area_px=20), tile_px=320)
+    purple = image[..., 1] == 50
+    labels = whole(found) > 0
+    assert len(found.cells) == 3
+    assert (labels & purple).sum() / (labels | purple).sum() > 0.93
+    assert [round(cell.centroid_y) for cell in found.cells] == pytest.approx([300, 801, 1210], abs=2)
+
+
+def test_progress_is_told_for_every_tile(tmp_path: Path) -> None:
+    with open_pyramid(write(tmp_path / "a.tif", crowded())) as slide:
+        steps = [step for step in analyse_slide_steps(slide, load_fakes(), SETTINGS, 512) if step.stage == "tile"]
+    assert steps == [Step("tile", i, len(steps)) for i in range(len(steps))]
+    assert len(steps) == 6
+
+
+# -- slides among the images of a run ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A slide, a truncated one, and a field."""
+    where = tmp_path / "in"
+    (where / "s1").mkdir(parents=True)
+    whole_slide = write(where / "s1" / "whole.tif", crowded()).read_bytes()
+    (where / "cut.btf").write_bytes(whole_slide[: len(whole_slide) // 2])
+    write(where / "s1" / "field.tif", draw(200, 300, [(100, 150)]))
+    return where
+
+
+def test_a_folder_of_slides_and_fields_is_one_run(folder: Path, tmp_path: Path) -> None:
+    summary = go(folder, tmp_path / "out", settings=SETTINGS)
+    rows = images(tmp_path / "out")
+    assert (summary.exit_code, counts(tmp_path / "out")) == (1, {"done": 2, "failed": 1})
+    assert "truncated" in str(rows["cut.btf"]["error"])
+    assert {name: row["slide"] for name, row in rows.items()} == {
+        "cut.btf": "cut.btf", "s1/field.tif": "s1", "s1/whole.tif": "s1/whole.tif"
+    }  # fmt: skip
+    alone = analyse(crowded(), load_fakes(), SETTINGS)
+    found = read_analysis(tmp_path / "out", "s1/whole.tif")
+    assert ((found.labels > 0) == (alone.labels > 0)).all()
+    assert (found.labels.dtype, len(found.cells)) == (np.int32, len(alone.cells))
+    with tifffile.TiffFile(labels_path(tmp_path / "out", "s1/whole.tif")) as tiff:
+        levels = [level.asarray() for level in tiff.series[0].levels]
+        assert tiff.is_ome
+        assert tiff.series[0].keyframe.is_tiled
+    assert len(levels) == 2
+    assert (levels[1] == levels[0][::2, ::2]).all()
+    assert counts_again(folder, tmp_path / "out") == {"skipped": 3}
+
+
+def counts_again(inputs: Path, out: Path) -> dict[str, int]:
+    go(inputs, out, settings=SETTINGS)
+    return counts(out)
+
+
+def test_a_slide_that_was_stopped_is_done_again_and_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def dying() -> object:
+        models, left = load_fakes(), [2]
+        see = type(models.segmenter).__call__
+
+        class Dying(type(models.segmenter)):  # type: ignore[misc]
+            def __call__(self, given: object) -> object:
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Killed
+                return see(self, given)  # type: ignore[arg-type]
+
+        return type(models)(Dying(), models.classifier)
+
+    go(folder, tmp_path / "whole", settings=SETTINGS)
+    with pytest.raises(Killed):
+        go(folder, tmp_path / "out", dying, SETTINGS)  # type: ignore[arg-type]
+    assert not (tmp_path / "out" / "records" / "s1" / "whole.tif.json").exists()
+    go(folder, tmp_path / "out", settings=SETTINGS)
+    assert contract(tmp_path / "out") == contract(tmp_path / "whole")
+
+
+def test_a_flat_image_beyond_the_budget_stays_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "a.tif", crowded(), photometric="rgb", compression="zlib")
+    go(tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    assert "more than max_megapixels" in str(images(tmp_path / "out")["a.tif"]["error"])
+    assert read_record(tmp_path / "out", "a.tif").row.status == "failed"
+
+
+def test_what_a_slide_is_goes_by_suffix_or_by_tiles_and_size(tmp_path: Path) -> None:
+    tiled = write(tmp_path / "a.tif", crowded())
+    assert pyramids.is_slide(tiled, 0.5)
+    assert not pyramids.is_slide(tiled, 2.0)
+    assert pyramids.is_slide(tmp_path / "missing.SVS", 2.0)
+    (tmp_path / "b.tif").write_bytes(b"II*\0 no TIFF")
+    assert not pyramids.is_slide(tmp_path / "b.tif", 1.0)
+
+
+def test_verify_analyses_a_slide_again_and_notices_what_is_not_reproducible(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    go(folder, out, settings=SETTINGS)
+    image = InputImage("s1/whole.tif", folder / "s1" / "whole.tif")
+    assert compare(out, image, load_fakes(), SETTINGS) is None
+    record = read_record(out, image.name)
+    commit(out, record.model_copy(update={"cells": record.cells[1:]}))
+    assert "recorded" in str(compare(out, image, load_fakes(), SETTINGS))
+
+
+def test_geojson_of_a_slide_has_the_area_of_every_cell(folder: Path, tmp_path: Path) -> None:
+    go(folder, tmp_path / "out", settings=SETTINGS)
+    for _ in export_results("geojson", tmp_path / "out", tmp_path / "exported"):
+        pass
+    features = json.loads((tmp_path / "exported" / "s1" / "whole.tif.geojson").read_bytes())["features"]
+    cells = read_record(tmp_path / "out", "s1/whole.tif").cells
+    assert [shape(feature["geometry"]).area for feature in features] == [cell.area_px for cell in cells]
