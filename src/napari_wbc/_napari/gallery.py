@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,7 @@ class Gallery(QWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.viewer = napari_viewer
+        self.letters, _ = keys.chosen_letters()
         self.crops, self.view = Crops(), View(self._press)
         self.view.setModel(self.crops)
         self.order = QComboBox()
@@ -37,7 +38,7 @@ class Gallery(QWidget):
             "Order of the cells. Doubtful: the two most probable types are close. Named cells keep their place."
         )
         self.order.currentTextChanged.connect(lambda _: self.fill())
-        self.left, self.message = QLabel(), QLabel(_help())
+        self.left, self.message = QLabel(), QLabel(_help(self.letters))
         self.message.setWordWrap(True)
         row = QHBoxLayout()
         row.addWidget(self.order, stretch=2)
@@ -112,22 +113,23 @@ class Gallery(QWidget):
     def _press(self, letter: str) -> bool:
         """A letter was pressed: name or confirm the selected cells, and go to the next."""
         chosen = self._chosen()
-        names = {key: name for name, key in keys.TYPE_KEYS.items()}
-        if not chosen or letter not in (*names, keys.CONFIRM, "Z"):
+        names = {self.letters[name]: name for name in keys.NAMES}
+        confirm = self.letters[keys.CONFIRM]
+        if not chosen or letter not in (*names, confirm, keys.UNDO):
             return False
         last = self.crops.items.index(chosen[-1])
         try:
             for session in dict.fromkeys(item.session for item in chosen):
                 ids = [item.cell_id for item in chosen if item.session is session]
                 verbs: dict[str, Callable[[], object]] = {
-                    keys.CONFIRM: partial(session.confirm, ids),
-                    "Z": session.undo,
+                    confirm: partial(session.confirm, ids),
+                    keys.UNDO: session.undo,
                 }
                 verbs.get(letter, partial(session.name, names.get(letter, ""), ids))()
         except WbcError as error:
             self.message.setText(str(error))
         self.refresh()
-        if letter != "Z" and last + 1 < len(self.crops.items):
+        if letter != keys.UNDO and last + 1 < len(self.crops.items):
             self.view.setCurrentIndex(self.crops.index(last + 1))
         return True
 
@@ -157,6 +159,6 @@ class View(QListView):
             super().keyPressEvent(event)
 
 
-def _help() -> str:
-    names = ", ".join(f"{letter} {name}" for name, letter in keys.TYPE_KEYS.items())
-    return f"Keys here: {names}, {keys.CONFIRM} confirm, Z undo, arrows go on."
+def _help(letters: Mapping[str, str]) -> str:
+    said = ", ".join(f"{letters[name]} {name}" for name in (*keys.NAMES, keys.CONFIRM))
+    return f"Keys here: {said}, {keys.UNDO} undo, arrows go on."

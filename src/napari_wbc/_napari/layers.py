@@ -55,6 +55,11 @@ def labels_layer(image: Image, segmentation: Segmentation, cells: CellTable | No
     return layer
 
 
+def warm_up() -> None:
+    """Have napari compile how it colours labels: half a second, once in a process. May run in any thread."""
+    Labels(np.zeros((1, 1), dtype=np.int32))
+
+
 def set_look(layer: Labels) -> None:
     """Show outlines, or, in a large image, see-through areas. Each look costs a refresh: call it once, last."""
     if layer.data.size <= MAX_CONTOUR_MEGAPIXELS * 1e6:

@@ -45,7 +45,9 @@ class SecondReading(ToolWidget):
         self.result.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.result.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         grid = columns()
-        for i, (cell_type, letter) in enumerate(keys.TYPE_KEYS.items()):
+        letters, _ = keys.chosen_letters()
+        self._types = {letters[name]: name for name in keys.NAMES}
+        for i, (letter, cell_type) in enumerate(self._types.items()):
             tooltip = f"This cell is {cell_type}. Key: {letter}, once you have clicked the picture."
             grid.addWidget(button(f"{cell_type}  {letter}", tooltip, partial(self.name, letter)), *divmod(i, PER_ROW))
         inside = QWidget()
@@ -83,13 +85,12 @@ class SecondReading(ToolWidget):
 
     def name(self, letter: str) -> None:
         """The cell that is shown is of the type of a letter."""
-        names = {key: cell_type for cell_type, key in keys.TYPE_KEYS.items()}
-        if self.session is None or not self.left or letter not in names:
+        if self.session is None or not self.left or letter not in self._types:
             return
         features = self.session.labels.features.copy()
         if self._column not in features:
             features[self._column] = None
-        features.at[self.left.pop(0), self._column] = names[letter]
+        features.at[self.left.pop(0), self._column] = self._types[letter]
         self.session.labels.features = features
         self._next()
 

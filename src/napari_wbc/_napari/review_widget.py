@@ -16,7 +16,7 @@ from ..results.runfile import NAME
 from . import jobs
 from .autosave import Autosave, discard, kept_work, restore
 from .beside import Beside
-from .keys import Keys
+from .keys import Keys, chosen_letters
 from .offer import OfferPanel
 from .origin import place_of
 from .panels import Action, FilePanel, NamePanel, OutlinePanel
@@ -49,8 +49,9 @@ class ReviewCells(ToolWidget):
         self.reader = QLineEdit()
         self.reader.setToolTip("Your name or initials; they are saved with every cell that you review.")
         self._choice_layout.addRow("Reader", self.reader)
+        letters, wrong = chosen_letters()
         self.cell, self.progress = QLabel(describe_cell(None)), QLabel()
-        self.names, self.outlines = NamePanel(self.act), OutlinePanel(self.act)
+        self.names, self.outlines = NamePanel(self.act, letters), OutlinePanel(self.act, letters)
         self.files = FilePanel(self.act, self.save, self.save_as, self.go)
         self.offer = OfferPanel(kept_work(), self._restore, discard)
         for widget in (self.offer, self.cell, self.names, self.outlines, self.files, self.progress):
@@ -59,6 +60,7 @@ class ReviewCells(ToolWidget):
             text.setWordWrap(True)
         self.add_form(settings=False, models=("segmenter", "classifier"))
         self.add_panel()
+        self.job.status.setText(wrong)
         self.setMinimumHeight(MIN_HEIGHT_PX)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._tick)
