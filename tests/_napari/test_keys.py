@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from npe2 import PluginManifest
 
 import napari_wbc
-from napari_wbc._napari.keys import DEFAULTS, PLUGIN, SECTION, chosen_letters, complaint
+from napari_wbc._napari.keys import DEFAULTS, SECTION, chosen_letters, complaint
+from napari_wbc._napari.preferences import PLUGIN, preferences
 
 MANIFEST = PluginManifest.from_file(Path(napari_wbc.__file__).parent / "napari.yaml")
 
@@ -49,3 +50,15 @@ def test_what_is_no_letter_is_refused(letter: str) -> None:
 @given(st.permutations(string.ascii_uppercase[:-1]))
 def test_letters_of_their_own_are_taken(letters: list[str]) -> None:
     assert complaint(dict(zip(DEFAULTS, letters, strict=False))) == ""
+
+
+def test_the_models_to_use_are_remembered(npe2pm: Any, plugin_settings: None) -> None:
+    from napari.settings import get_plugin_settings
+
+    assert preferences("models") is None
+    npe2pm.register(MANIFEST)
+    models = preferences("models")
+    assert models is not None
+    assert (models.segmenter, models.classifier) == ("default", "default")
+    models.classifier = "mine.safetensors"
+    assert "mine.safetensors" in get_plugin_settings(PLUGIN).config_path.read_text()

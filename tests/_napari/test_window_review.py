@@ -19,6 +19,7 @@ from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.saving import save
 from napari_wbc.cells import Analysis, Field, RgbImage
 from napari_wbc.pipeline import analyse
+from napari_wbc.results import read_record
 from tests.fakes import load_fakes
 from tests.smears import smear
 
@@ -174,17 +175,28 @@ def test_save_next_and_previous(viewer: Any, tmp_path: Path, qtbot: Any, monkeyp
     assert [layer.name for layer in viewer.layers] == ["one", "one cells", "one boxes"]
     widget = review(viewer)
     widget.session.name("smudge", [1])
-    widget.go(1)
+    widget.filing.go(1)
     assert [layer.name for layer in viewer.layers] == ["two", "two cells", "two types", "two boxes"]
-    assert (
-        "Saved one.png" in (tmp_path / "out" / "cells.csv").read_text()
-        or "smudge" in (tmp_path / "out" / "cells.csv").read_text()
-    )
-    widget.go(1)
+    assert not (tmp_path / "out" / "cells.csv").exists()  # the tables of a folder of thousands do not hold up the person
+    assert read_record(tmp_path / "out", "one.png").cells[0].cell_type == "smudge"
+    widget.filing.go(1)
     assert "no next image" in widget.job.status.text()
-    widget.go(-1)
+    widget.filing.go(-1)
     assert widget.session.analysis.cells[0].cell_type == "smudge"
     assert not list((tmp_path / "autosave").glob("*/note.json"))
+    viewer.window.remove_dock_widget(widget)
+    table = tmp_path / "out" / "cells.csv"
+    qtbot.waitUntil(lambda: table.exists() and "smudge" in table.read_text(), timeout=30_000)
+
+
+def test_what_goes_wrong_with_the_tables_is_shown(viewer: Any, tmp_path: Path, qtbot: Any) -> None:
+    show(viewer)
+    widget = review(viewer)
+    save(widget.session, tmp_path / "out")
+    (tmp_path / "out" / "records" / "other.png.json").write_text("{")
+    widget.filing.save()
+    assert widget.job.status.text().startswith("Saved field.png")
+    qtbot.waitUntil(lambda: "other.png.json cannot be read" in widget.job.status.text(), timeout=30_000)
 
 
 def test_unsaved_work_is_offered_again(viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +209,7 @@ def test_unsaved_work_is_offered_again(viewer: Any, qtbot: Any, monkeypatch: pyt
     monkeypatch.setattr(autosave, "_owned", lambda note: False)
     again = add(viewer, "Review cells")
     assert again.offer.choice.count() == 1
-    again.offer.take(again._restore)
+    again.offer.take(again.filing.restore)
     assert again.session.analysis.cells[0].cell_type == "smudge"
     assert again.session.unsaved
     assert len(list(autosave.folder_of_kept().glob("*/note.json"))) == 1

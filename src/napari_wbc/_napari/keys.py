@@ -13,6 +13,7 @@ from napari.layers import Layer
 from napari.utils.key_bindings import coerce_keybinding
 
 from ..config import ARTEFACT, CELL_TYPES, SMUDGE, UNIDENTIFIED
+from .preferences import preferences
 
 NAMES = (*CELL_TYPES, UNIDENTIFIED, ARTEFACT, SMUDGE)
 """The cell types that have a letter."""
@@ -31,17 +32,14 @@ Forward, return, cross out the bridge, glue, one more: N names neutrophils.
 UNDO = "Z"
 """In the gallery; on the layers it is Ctrl+Z, as everywhere."""
 
-PLUGIN, SECTION = "napari-wbc", "review_keys"
+SECTION = "review_keys"
 """Where napari keeps the letters that a person has chosen; see `configurations` in the manifest."""
 
 
 def chosen_letters() -> tuple[dict[str, str], str]:
     """The letters that a person has chosen, and what is wrong with them: then the letters are `DEFAULTS`."""
-    try:
-        from napari.settings import get_plugin_settings
-
-        stated = getattr(get_plugin_settings(PLUGIN), SECTION)
-    except (ImportError, KeyError):  # napari before 0.9, or a plugin that napari did not find by its manifest
+    stated = preferences(SECTION)
+    if stated is None:
         return DEFAULTS, ""
     letters = {verb: str(getattr(stated, verb)).strip().upper() for verb in DEFAULTS}
     wrong = complaint(letters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QGroupBox, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
@@ -19,6 +19,19 @@ Act: TypeAlias = Callable[[Action], None]
 """Does something with the review that is open, and reports errors."""
 
 PER_ROW = 2
+
+
+class Files(Protocol):
+    """`filing.Filing`, as far as buttons need it."""
+
+    def save(self) -> None:
+        """Save where it was saved before."""
+
+    def save_as(self) -> None:
+        """Ask where, and save."""
+
+    def go(self, by: int) -> None:
+        """Save, and go on by so many images."""
 
 
 def columns() -> QGridLayout:
@@ -95,9 +108,7 @@ class OutlinePanel(QGroupBox):
 class FilePanel(QGroupBox):
     """Vouch for an image, save it, and go to the next image of its results folder."""
 
-    def __init__(
-        self, act: Act, save: Callable[[], object], save_as: Callable[[], object], go: Callable[[int], object]
-    ) -> None:
+    def __init__(self, act: Act, files: Files) -> None:
         super().__init__("Image")
         self.vouch = QCheckBox("Every cell of this image is right")
         self.vouch.setToolTip("You vouch for all outlines and types of this image: only such images train a segmenter.")
@@ -107,10 +118,10 @@ class FilePanel(QGroupBox):
         grid = columns()
         layout.addLayout(grid)
         made: list[QWidget] = [
-            button("Save", "Save the review into its results folder.", save),
-            button("Save in…", "Save the review into a results folder of your choice.", save_as),
-            button("Previous image", "Save, and open the previous image of the results folder.", partial(go, -1)),
-            button("Next image", "Save, and open the next image of the results folder.", partial(go, 1)),
+            button("Save", "Save the review into its results folder.", files.save),
+            button("Save in…", "Save the review into a results folder of your choice.", files.save_as),
+            button("Previous image", "Save, and open the previous image of the results folder.", partial(files.go, -1)),
+            button("Next image", "Save, and open the next image of the results folder.", partial(files.go, 1)),
         ]
         for i, widget in enumerate(made):
             grid.addWidget(widget, *divmod(i, PER_ROW))

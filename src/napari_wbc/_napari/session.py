@@ -22,7 +22,7 @@ from ..results.runfile import now
 from ..review import Edit, History, accept, changed_box, confirm, rename, repaint, stale
 from .inputs import read_image
 from .layers import outlines, read_measured
-from .origin import origin
+from .origin import origin, vouched_in
 from .place import image_of, made_from, show_boxes
 from .selection import Selection
 from .shown import edited_types, set_reviewed_look, types_layer, write_edit
@@ -61,8 +61,7 @@ class Session:
         self.history, self.waiting = History(), set[int]()
         self.by = getpass.getuser()
         record = made.record if (made := origin(labels)) else None
-        row = None if record is None else record.row
-        self.vouched = None if row is None or row.reviewed_by is None else (row.reviewed_by, row.reviewed_at or "")
+        self.vouched = None if record is None else vouched_in(record)
         self._saved = None if record is None else (self.analysis, self.vouched)
         self._writing = False
         boxes = [layer for layer in made_from(viewer.layers, labels, Shapes) if isinstance(layer, Shapes)]
