@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_wbc._napari import autosave
 from napari_wbc._napari.jobs import KeptModels
@@ -228,14 +230,26 @@ def test_closing_the_window_keeps_what_is_not_saved(viewer: Any, qtbot: Any) -> 
 def test_opened_and_closed_twenty_times_leaves_nothing(viewer: Any, qtbot: Any) -> None:
     show(viewer)
     labels = viewer.layers["field cells"]
-    bound = dict(labels.keymap)
-    forgotten = []
+    names = ("Differential", "Gallery of cells", "Second reading", "Train a model")
+    bound, forgotten = dict(labels.keymap), []
+
+    def left() -> tuple[int, ...]:
+        """Timers, widgets, threads of ours, and listeners that are still there."""
+        qtbot.wait(50)
+        gc.collect()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        ours = [thread for thread in threading.enumerate() if thread.name.startswith("wbc-")]
+        timers = viewer.window._qt_window.findChildren(QTimer)
+        return len(timers), len(QApplication.allWidgets()), len(ours), len(labels.events.paint.callbacks)
+
+    counts = []
     for _ in range(20):
-        widget = review(viewer)
-        forgotten.append(weakref.ref(widget))
-        viewer.window.remove_dock_widget(widget)
-        del widget
-    qtbot.wait(100)
-    gc.collect()
-    assert [ref() for ref in forgotten] == [None] * 20
+        widgets = [review(viewer), *(add(viewer, name) for name in names)]
+        forgotten += [weakref.ref(widget) for widget in widgets]
+        while widgets:
+            viewer.window.remove_dock_widget(widgets.pop())
+        counts.append(left())
+    assert [ref() for ref in forgotten] == [None] * len(forgotten)
+    assert counts[1:] == [counts[1]] * 19  # what stays of the first is napari's, and the review in the layers
+    assert counts[1][2] == 0
     assert dict(labels.keymap) == bound
