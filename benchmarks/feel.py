@@ -95,10 +95,11 @@ def main(load: Callable[..., Models]) -> dict[str, float]:
     wait(lambda: False, 1)
     box = session.analysis.cells[150].box
     rows, columns = np.mgrid[box.y0 : box.y0 + 8, box.x0 : box.x1]
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     session.labels.data_setitem((rows.ravel(), columns.ravel()), 0)
     wait(lambda: session.analysis.cells[150].outline_source == "human" and not session.waiting)
     found["painted cell of 300 measured and classified, ms"] = 1000 * (time.perf_counter() - start)
+    found["the same, ms of processor time"] = 1000 * (time.process_time() - busy)
     widget._timer.stop()
     session.labels.data_setitem((rows.ravel() + 10, columns.ravel()), 0)
     start = time.thread_time()

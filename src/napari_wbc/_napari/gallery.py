@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..errors import WbcError
 from . import keys
-from .crops import ORDERS, Crops, Item, Source, cells_of, name_of
+from .crops import CROP_PX, ORDERS, Crops, Item, Source, cells_of, name_of
 from .crops_view import View
 from .opening import open_saved
 from .panels import button
@@ -25,8 +25,8 @@ OPEN_IMAGES, RESULTS_FOLDER = "images under review", "all images of the results 
 TICKS_PER_READ = 40
 """How often the records of a results folder are looked at again."""
 
-MIN_HEIGHT_PX = 260
-"""Two rows of crops."""
+MIN_HEIGHT_PX = 340
+"""One row of crops, and the keys."""
 
 
 class Gallery(QWidget):
@@ -56,6 +56,7 @@ class Gallery(QWidget):
         row.addWidget(button("Sort again", "Sort the cells by what they are called now.", self.fill), stretch=1)
         layout = QVBoxLayout(self)
         layout.addWidget(self.over)
+        self.view.setMinimumHeight(CROP_PX + 40)
         layout.addLayout(row)
         layout.addWidget(self.view, stretch=1)
         layout.addWidget(self.left)
