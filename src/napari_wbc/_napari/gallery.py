@@ -20,13 +20,13 @@ from .saved import Folder, Saved
 from .session import Session
 
 TICK_MS = 250
-OPEN_IMAGES, RESULTS_FOLDER = "images under review", "all images of the results folder"
+OPEN_IMAGES, RESULTS_FOLDER = "open", "folder"
 
 TICKS_PER_READ = 40
 """How often the records of a results folder are looked at again."""
 
-MIN_HEIGHT_PX = 340
-"""One row of crops, and the keys."""
+MIN_HEIGHT_PX = 260
+"""A crop, and the keys."""
 
 
 class Gallery(QWidget):
@@ -52,11 +52,12 @@ class Gallery(QWidget):
         self.left, self.message = QLabel(), QLabel(_help(self.letters))
         self.message.setWordWrap(True)
         row = QHBoxLayout()
-        row.addWidget(self.order, stretch=2)
-        row.addWidget(button("Sort again", "Sort the cells by what they are called now.", self.fill), stretch=1)
+        for box in (self.over, self.order):
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            row.addWidget(box, stretch=2)
+        row.addWidget(button("Sort", "Sort the cells by what they are called now.", self.fill), stretch=1)
         layout = QVBoxLayout(self)
-        layout.addWidget(self.over)
-        self.view.setMinimumHeight(CROP_PX + 40)
+        self.view.setMinimumHeight(CROP_PX + 8)
         layout.addLayout(row)
         layout.addWidget(self.view, stretch=1)
         layout.addWidget(self.left)
