@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from napari import settings
+
+
+@pytest.fixture(autouse=True)
+def fresh_preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The preferences of this plugin as they are at first; those of whoever runs the tests stay as they are."""
+    forget = getattr(settings, "_clear_plugin_settings_cache", lambda: None)
+    monkeypatch.setattr(settings, "_CFG_PATH", str(tmp_path / "settings.yaml"), raising=False)
+    forget()
+    yield
+    forget()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

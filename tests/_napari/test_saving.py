@@ -26,6 +26,7 @@ from napari_wbc._napari.reviews import session_of
 from napari_wbc._napari.saving import neighbour, reviewed_layers, save
 from napari_wbc._napari.session import Session
 from napari_wbc.batch import analyse_folder
+from napari_wbc.batch.collect import collect
 from napari_wbc.cells import Domain, Field
 from napari_wbc.config import Settings
 from napari_wbc.errors import ResultsError, UsageError
@@ -92,6 +93,7 @@ def test_a_saved_review_reopens_exactly(drawn: Session, tmp_path: Path) -> None:
     made = origin(again.labels)
     assert made is not None
     assert made.made_by == MadeBy.of(load_fakes(), Settings())
+    collect(tmp_path / "out")
     text = (tmp_path / "out" / "cells.csv").read_text()
     assert "blast" in text
     assert "Ada" in text

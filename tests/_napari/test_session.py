@@ -47,14 +47,15 @@ def check_all_agree(session: Session) -> None:
     np.testing.assert_array_equal(session.labels.data, analysis.labels)
     assert read_analysis(session.labels).cells == analysis.cells
     assert list(boxes(analysis.labels)) == [cell.cell_id for cell in analysis.cells]
-    features = session.boxes.features
+    features = session.boxes.features.sort_values("cell_id")
+    rows = list(features.index)
     assert list(features["cell_id"]) == [cell.cell_id for cell in analysis.cells]
     assert list(features["cell_type"]) == [cell.cell_type or "" for cell in analysis.cells]
-    assert list(session.boxes.text.values) == [cell.cell_type or "" for cell in analysis.cells]
+    assert [session.boxes.text.values[row] for row in rows] == [cell.cell_type or "" for cell in analysis.cells]
     np.testing.assert_array_equal(
-        np.array(session.boxes.data).reshape(-1, 4, 2), rectangles([cell.box for cell in analysis.cells])
+        np.array(session.boxes.data).reshape(-1, 4, 2)[rows], rectangles([cell.box for cell in analysis.cells])
     )
-    for row, cell in enumerate(analysis.cells):
+    for row, cell in zip(rows, analysis.cells, strict=True):
         assert hex_of(session.boxes.edge_color[row]) == (TYPE_COLOURS.get(cell.cell_type or "unidentified") or "#CC79A7")
         inside = analysis.labels == cell.cell_id
         assert set(np.unique(session.types.data[inside])) == {shown.type_value(cell.cell_type)}

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
 
 from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.reviews import session_of
 from napari_wbc.cells import Field
 from napari_wbc.pipeline import analyse
+from napari_wbc.results import tables
+from napari_wbc.review import said_by_model
 from tests.fakes import load_fakes
 from tests.smears import smear
 
 pytestmark = pytest.mark.gui
 
 
-def test_a_second_reading_is_blind_kept_and_compared(make_napari_viewer: Callable[..., Any], qtbot: Any) -> None:
+def test_a_second_reading_is_blind_kept_and_compared(
+    make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     viewer = make_napari_viewer()
     pixels = smear(3, n_cells=3, shape=(96, 240))
     image = viewer.add_image(pixels, rgb=True, name="field")
@@ -41,5 +47,15 @@ def test_a_second_reading_is_blind_kept_and_compared(make_napari_viewer: Callabl
     session.sync()
     assert session.analysis is before  # the reading changes no type
     assert list(labels.features["read by Bob"][1:]) == ["basophil"] * 3
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "bob.csv"), ""))
+    widget.save()
+    rows = list(tables.read((tmp_path / "bob.csv").read_bytes()))
+    assert [(row["cell_id"], row["cell_type"], row["first_reading"]) for row in rows] == [
+        ("1", "basophil", "basophil"),
+        ("2", "basophil", "basophil"),
+        ("3", "basophil", None),
+    ]
+    assert {(row["image"], row["reader"]) for row in rows} == {("field", "Bob")}
+    assert [row["model"] for row in rows] == [said_by_model(cell) for cell in before.cells]
     session.name("smudge", [3])
     assert list(labels.features["read by Bob"][1:]) == ["basophil"] * 3

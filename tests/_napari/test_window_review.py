@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_wbc._napari import autosave
 from napari_wbc._napari.jobs import KeptModels
@@ -19,6 +21,7 @@ from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.saving import save
 from napari_wbc.cells import Analysis, Field, RgbImage
 from napari_wbc.pipeline import analyse
+from napari_wbc.results import read_record
 from tests.fakes import load_fakes
 from tests.smears import smear
 
@@ -174,17 +177,28 @@ def test_save_next_and_previous(viewer: Any, tmp_path: Path, qtbot: Any, monkeyp
     assert [layer.name for layer in viewer.layers] == ["one", "one cells", "one boxes"]
     widget = review(viewer)
     widget.session.name("smudge", [1])
-    widget.go(1)
+    widget.filing.go(1)
     assert [layer.name for layer in viewer.layers] == ["two", "two cells", "two types", "two boxes"]
-    assert (
-        "Saved one.png" in (tmp_path / "out" / "cells.csv").read_text()
-        or "smudge" in (tmp_path / "out" / "cells.csv").read_text()
-    )
-    widget.go(1)
+    assert not (tmp_path / "out" / "cells.csv").exists()  # the tables of a folder of thousands do not hold up the person
+    assert read_record(tmp_path / "out", "one.png").cells[0].cell_type == "smudge"
+    widget.filing.go(1)
     assert "no next image" in widget.job.status.text()
-    widget.go(-1)
+    widget.filing.go(-1)
     assert widget.session.analysis.cells[0].cell_type == "smudge"
     assert not list((tmp_path / "autosave").glob("*/note.json"))
+    viewer.window.remove_dock_widget(widget)
+    table = tmp_path / "out" / "cells.csv"
+    qtbot.waitUntil(lambda: table.exists() and "smudge" in table.read_text(), timeout=30_000)
+
+
+def test_what_goes_wrong_with_the_tables_is_shown(viewer: Any, tmp_path: Path, qtbot: Any) -> None:
+    show(viewer)
+    widget = review(viewer)
+    save(widget.session, tmp_path / "out")
+    (tmp_path / "out" / "records" / "other.png.json").write_text("{")
+    widget.filing.save()
+    assert widget.job.status.text().startswith("Saved field.png")
+    qtbot.waitUntil(lambda: "other.png.json cannot be read" in widget.job.status.text(), timeout=30_000)
 
 
 def test_unsaved_work_is_offered_again(viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +211,7 @@ def test_unsaved_work_is_offered_again(viewer: Any, qtbot: Any, monkeypatch: pyt
     monkeypatch.setattr(autosave, "_owned", lambda note: False)
     again = add(viewer, "Review cells")
     assert again.offer.choice.count() == 1
-    again.offer.take(again._restore)
+    again.offer.take(again.filing.restore)
     assert again.session.analysis.cells[0].cell_type == "smudge"
     assert again.session.unsaved
     assert len(list(autosave.folder_of_kept().glob("*/note.json"))) == 1
@@ -216,14 +230,26 @@ def test_closing_the_window_keeps_what_is_not_saved(viewer: Any, qtbot: Any) -> 
 def test_opened_and_closed_twenty_times_leaves_nothing(viewer: Any, qtbot: Any) -> None:
     show(viewer)
     labels = viewer.layers["field cells"]
-    bound = dict(labels.keymap)
-    forgotten = []
+    names = ("Differential", "Gallery of cells", "Second reading", "Train a model")
+    bound, forgotten = dict(labels.keymap), []
+
+    def left() -> tuple[int, ...]:
+        """Timers, widgets, threads of ours, and listeners that are still there."""
+        qtbot.wait(50)
+        gc.collect()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        ours = [thread for thread in threading.enumerate() if thread.name.startswith("wbc-")]
+        timers = viewer.window._qt_window.findChildren(QTimer)
+        return len(timers), len(QApplication.allWidgets()), len(ours), len(labels.events.paint.callbacks)
+
+    counts = []
     for _ in range(20):
-        widget = review(viewer)
-        forgotten.append(weakref.ref(widget))
-        viewer.window.remove_dock_widget(widget)
-        del widget
-    qtbot.wait(100)
-    gc.collect()
-    assert [ref() for ref in forgotten] == [None] * 20
+        widgets = [review(viewer), *(add(viewer, name) for name in names)]
+        forgotten += [weakref.ref(widget) for widget in widgets]
+        while widgets:
+            viewer.window.remove_dock_widget(widgets.pop())
+        counts.append(left())
+    assert [ref() for ref in forgotten] == [None] * len(forgotten)
+    assert counts[1:] == [counts[1]] * 19  # what stays of the first is napari's, and the review in the layers
+    assert counts[1][2] == 0
     assert dict(labels.keymap) == bound

@@ -72,3 +72,10 @@ def test_ten_steps(make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path:
     assert train.found.text() == f"Cells named by a person: {n} neutrophil.\nImages that a person vouches for: 1."
     train.job.run_button.click()
     assert "name the model file" in train.job.status.text()
+    train.model.setText(str(tmp_path / "mine.safetensors"))
+    train.use.click()
+    assert "no such model file" in train.job.status.text()
+    (tmp_path / "mine.safetensors").touch()
+    train.use.click()
+    assert review.models.models["classifier"].text() == str(tmp_path / "mine.safetensors")
+    assert review.models.models["segmenter"].text() == "default"

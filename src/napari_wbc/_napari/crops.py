@@ -3,58 +3,98 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt
 from qtpy.QtGui import QColor, QImage, QPainter, QPixmap
 
-from ..cells import Cell
+from ..cells import Cell, CellTable, RgbImage
 from ..config import CELL_TYPES
 from ..crop import crop
+from ..errors import WbcError
 from .features import colour_of
+from .origin import place_of
+from .saved import Folder, Saved
 from .session import Session
 
 CROP_PX, FRAME_PX, MARGIN = 88, 4, 0.15
+INSIDE_PX, NO_PIXELS = CROP_PX - 2 * FRAME_PX, 128
 KEPT_PIXMAPS = 3000
 
 BY_TYPE, BY_DOUBT, BY_ID = "by type", "doubtful first", "by image and id"
 ORDERS = (BY_TYPE, BY_DOUBT, BY_ID)
 
 
+Source: TypeAlias = Session | Saved
+"""A review, or an image of a results folder that is not open."""
+
+MAX_WAITING = 100
+"""Crops that the thread is asked to cut; where a person scrolls on, the oldest are given up."""
+
+
 @dataclass(frozen=True)
 class Item:
-    """A cell of a review."""
+    """A cell of a review, or of a saved image."""
 
-    session: Session
+    source: Source
     cell_id: int
+
+
+def cells_of(source: Source) -> CellTable:
+    """The cells of a source, as they are now."""
+    return source.cells if isinstance(source, Saved) else source.analysis.cells
+
+
+def name_of(source: Source) -> str:
+    """The name of the image of a source: in its results folder, or, where it has none, of its layer."""
+    if isinstance(source, Saved):
+        return source.record.image
+    place = place_of(source.image)
+    return source.image.name if place is None else place.image
 
 
 class Crops(QAbstractListModel):
     """Cells in an order that stays while they are named, so that nothing jumps under the person's hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Folder) -> None:
         super().__init__()
+        self._folder = folder
+        self._waiting: dict[tuple[object, ...], Future[RgbImage]] = {}
         self.items: list[Item] = []
         self._cells: dict[Item, Cell] = {}
         self._pixmaps: OrderedDict[tuple[object, ...], QPixmap] = OrderedDict()
 
-    def fill(self, sessions: list[Session], order: str) -> None:
-        """All cells of some reviews, in an order."""
+    def fill(self, sources: Sequence[Source], order: str) -> None:
+        """All cells of some sources, in an order."""
         self.beginResetModel()
-        self._cells = {Item(s, cell.cell_id): cell for s in sessions for cell in s.analysis.cells}
+        self._cells = {Item(s, cell.cell_id): cell for s in sources for cell in cells_of(s)}
         self.items = in_order(self._cells, order)
         self.endResetModel()
 
     def renew(self, session: Session) -> bool:
         """Show cells of a review as they are now; False if some came or went: then `fill` is needed."""
         now = {Item(session, cell.cell_id): cell for cell in session.analysis.cells}
-        if now.keys() != {item for item in self._cells if item.session is session}:
+        if now.keys() != {item for item in self._cells if item.source is session}:
             return False
         for row, item in enumerate(self.items):
-            if item.session is session and now[item] != self._cells[item]:
+            if item.source is session and now[item] != self._cells[item]:
                 self._cells[item] = now[item]
                 self.dataChanged.emit(self.index(row), self.index(row))
+        return True
+
+    def swap(self, sources: Sequence[Source]) -> bool:
+        """Take the same cells, in the order as it is, from other sources: an image was opened or closed; False if others."""
+        now = {(name_of(s), cell.cell_id): (Item(s, cell.cell_id), cell) for s in sources for cell in cells_of(s)}
+        names = [(name_of(item.source), item.cell_id) for item in self.items]
+        if len(names) != len(now) or not all(name in now for name in names):
+            return False
+        self.items = [now[name][0] for name in names]
+        self._cells = dict(now.values())
+        self.dataChanged.emit(self.index(0), self.index(len(self.items) - 1))
         return True
 
     def row_of(self, session: Session, cell_id: int) -> int:
@@ -79,7 +119,7 @@ class Crops(QAbstractListModel):
             return f"{seen}{cell.cell_type or '?'}"
         if role == Qt.ItemDataRole.ToolTipRole:
             margin = "not classified yet" if cell.margin is None else f"margin {cell.margin:.2f} (0 doubtful, 1 sure)"
-            return f"{item.session.image.name}, cell {cell.cell_id}, {margin}"
+            return f"{name_of(item.source)}, cell {cell.cell_id}, {margin}"
         if role == Qt.ItemDataRole.SizeHintRole:
             return QSize(CROP_PX + 12, CROP_PX + 28)
         return None
@@ -87,11 +127,34 @@ class Crops(QAbstractListModel):
     def _pixmap(self, item: Item, cell: Cell) -> QPixmap:
         key = (item, cell.box, cell.cell_type)
         if key not in self._pixmaps:
-            self._pixmaps[key] = _framed(item.session, cell)
-            if len(self._pixmaps) > KEPT_PIXMAPS:
-                self._pixmaps.popitem(last=False)
+            if isinstance(item.source, Saved):
+                self._have_cut(key, item.source, cell)
+                return _framed(None, cell)
+            self._keep(key, _framed(crop(item.source.pixels, cell.box, INSIDE_PX, MARGIN), cell))
         self._pixmaps.move_to_end(key)
         return self._pixmaps[key]
+
+    def _keep(self, key: tuple[object, ...], pixmap: QPixmap) -> None:
+        self._pixmaps[key] = pixmap
+        if len(self._pixmaps) > KEPT_PIXMAPS:
+            self._pixmaps.popitem(last=False)
+
+    def _have_cut(self, key: tuple[object, ...], saved: Saved, cell: Cell) -> None:
+        if key not in self._waiting:
+            self._waiting[key] = self._folder.cut(saved, cell, INSIDE_PX, MARGIN)
+        while len(self._waiting) > MAX_WAITING:
+            self._waiting.pop(next(iter(self._waiting))).cancel()
+
+    def take_cut(self) -> None:
+        """Show the crops that the thread has cut; where an image is gone, the frame stays empty."""
+        done = {key: self._waiting.pop(key) for key, future in list(self._waiting.items()) if future.done()}
+        rows = {item: row for row, item in enumerate(self.items)} if done else {}
+        for key, future in done.items():
+            item = key[0]
+            if isinstance(item, Item) and item in rows:
+                pixels = None if isinstance(future.exception(), WbcError) else future.result()
+                self._keep(key, _framed(pixels, self._cells[item]))
+                self.dataChanged.emit(self.index(rows[item]), self.index(rows[item]))
 
 
 def in_order(cells: dict[Item, Cell], order: str) -> list[Item]:
@@ -109,11 +172,11 @@ def in_order(cells: dict[Item, Cell], order: str) -> list[Item]:
     return list(cells)
 
 
-def _framed(session: Session, cell: Cell) -> QPixmap:
-    """The crop of a cell in a frame of the colour of its type."""
-    pixels = crop(session.pixels, cell.box, CROP_PX - 2 * FRAME_PX, MARGIN).copy()
-    side = pixels.shape[0]
-    picture = QImage(pixels.tobytes(), side, side, 3 * side, QImage.Format.Format_RGB888)
+def _framed(pixels: RgbImage | None, cell: Cell) -> QPixmap:
+    """The crop (S, S, 3) of a cell, or a grey square, in a frame of the colour of its type."""
+    side = INSIDE_PX
+    shown = np.full((side, side, 3), NO_PIXELS, np.uint8) if pixels is None else pixels
+    picture = QImage(shown.tobytes(), side, side, 3 * side, QImage.Format.Format_RGB888)
     framed = QPixmap(CROP_PX, CROP_PX)
     framed.fill(QColor(colour_of(cell.cell_type)))
     painter = QPainter(framed)

@@ -28,16 +28,23 @@ from qtpy.QtWidgets import (
 
 from ..config import UNCOUNTED_TYPES
 from ..differential import COLUMNS, COUNT_TO, POOLED, TypeCount, as_text, countable, differential, n_counted, shares
+from ..errors import WbcError
 from ..results import tables
+from ..results.folder import slide_of
 from ..results.storage import write_bytes
 from .bars import Bars
+from .crops import Source, cells_of, name_of
 from .panels import button
-from .reviews import open_reviews
+from .reviews import open_reviews, results_folder, with_saved
+from .saved import Folder, Saved
 from .session import Session
 
 HEAD = ("cell type", "n", "%", "95 % interval", "10⁹/L", "unseen")
-THIS_IMAGE, OPEN_IMAGES = "this image", "all open images under review"
+THIS_IMAGE, OPEN_IMAGES, SLIDE, FOLDER = "this image", "all open images under review", "its slide", "its results folder"
 TICK_MS = 300
+
+TICKS_PER_READ = 40
+"""How often the records of a results folder are looked at again."""
 
 ROW_PX = 22
 
@@ -55,7 +62,7 @@ class Differential(QScrollArea):
         inside = QWidget()
         layout = QVBoxLayout(inside)
         self.over = QComboBox()
-        self.over.addItems([THIS_IMAGE, OPEN_IMAGES])
+        self.over.addItems([THIS_IMAGE, OPEN_IMAGES, SLIDE, FOLDER])
         self.over.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.over.setToolTip("Which cells are counted. An image is counted once Review cells has been started on it.")
         self.count_to = QComboBox()
@@ -97,6 +104,7 @@ class Differential(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setMinimumHeight(MIN_HEIGHT_PX)
         self._shown: object = None
+        self.folder, self._ticks = Folder(), 0
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh)
         self._timer.start(TICK_MS)
@@ -110,18 +118,40 @@ class Differential(QScrollArea):
         active = self.viewer.layers.selection.active
         return [session for session in open_ if active in session.layers][:1] or open_[-1:]
 
+    def sources(self) -> list[Source]:
+        """What is counted: reviews, and of a slide or a folder also what was saved and is not open."""
+        over, place = self.over.currentText(), results_folder(self.viewer)
+        if over not in (SLIDE, FOLDER) or place is None:
+            return list(self.sessions())
+        if not self._ticks % TICKS_PER_READ or not self.folder.images:
+            self.folder.ask(place)
+        found = with_saved(self.viewer, place, self.folder.images)
+        slides = {slide_of(name_of(session)) for session in self.sessions()[:1]}
+        return [source for source in found if over == FOLDER or slide_of(name_of(source)) in slides]
+
     def refresh(self) -> None:
         """Count anew, if anything has changed."""
-        sessions = self.sessions()
-        for session in sessions:
-            session.sync_types()
-        state = ([(s.analysis, s.vouched) for s in sessions], self.count_to.currentText(), self.wbc.value())
+        self._ticks += 1
+        try:
+            self.folder.take()
+        except WbcError as error:
+            self.note.setText(str(error))
+            return
+        sources = self.sources()
+        for source in sources:
+            if isinstance(source, Session):
+                source.sync_types()
+        state = (
+            [(s if isinstance(s, Saved) else s.analysis, vouched(s)) for s in sources],
+            self.count_to.currentText(),
+            self.wbc.value(),
+        )
         if state == self._shown:
             return
         self._shown = state
-        counts = Counter(key for s in sessions for key in countable("", s.analysis.cells, s.vouched is not None))
+        counts = Counter(key for s in sources for key in countable("", cells_of(s), vouched(s)))
         self.rows = [row for row in differential(counts) if row.slide == POOLED]
-        self._show(len(sessions))
+        self._show(len(sources))
 
     def _show(self, n_images: int) -> None:
         wbc = self.wbc.value() or None
@@ -138,7 +168,7 @@ class Differential(QScrollArea):
         self.stop.setFormat(f"{counted} of {target} counted" + (": stop" if counted >= target else ""))
         apart = sum(row.n for row in self.rows if row.cell_type in UNCOUNTED_TYPES)
         unreviewed = sum(row.n_unreviewed for row in self.rows)
-        images = f"{n_images} image{'' if n_images == 1 else 's'} under review"
+        images = f"{n_images} image{'' if n_images == 1 else 's'}"
         self.note.setText(f"{images}: {counted} cells counted, {apart} not counted, {unreviewed} not reviewed by a person.")
 
     def copy(self) -> None:
@@ -161,3 +191,8 @@ class Differential(QScrollArea):
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self._timer.stop()
         return bool(super().event(event))
+
+
+def vouched(source: Source) -> bool:
+    """Whether a person vouches for every cell of an image."""
+    return (source.record.row.reviewed_by if isinstance(source, Saved) else source.vouched) is not None

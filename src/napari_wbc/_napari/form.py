@@ -1,4 +1,4 @@
-"""Forms generated from `config.Settings`, and the choice of models and device."""
+"""Forms generated from `config.Settings`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ from pydantic.fields import FieldInfo
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
-    QFileDialog,
     QFormLayout,
-    QHBoxLayout,
-    QLineEdit,
     QSpinBox,
     QToolButton,
     QVBoxLayout,
@@ -23,9 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from ..config import Settings
-from .jobs import ModelChoice
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
 DECIMALS = 4
 AUTOMATIC = "automatic"
 TITLES = {"um_per_px": "Pixel size", "min_area_px": "Smallest cell"}
@@ -45,7 +39,7 @@ class SettingsForm(QWidget):
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
-        layout = _form_layout(self)
+        layout = form_layout(self)
         self.editors: dict[str, QWidget] = {}
         for name in names:
             info = Settings.model_fields[name]
@@ -68,39 +62,6 @@ def label(name: str) -> str:
     words = info.title or TITLES.get(name) or name.removesuffix("_px").replace("_", " ").capitalize()
     unit = info.json_schema_extra.get("unit") if isinstance(info.json_schema_extra, dict) else None
     return f"{words} ({unit})" if unit else words
-
-
-class ModelForm(QWidget):
-    """Names or files of the models, and the device."""
-
-    def __init__(self, stages: Sequence[str] = ("segmenter", "classifier")) -> None:
-        super().__init__()
-        layout = _form_layout(self)
-        self.models = {stage: QLineEdit(getattr(ModelChoice(), stage)) for stage in stages}
-        for stage, line in self.models.items():
-            line.setToolTip("Name of a model that comes with napari-wbc, or a model file (.safetensors).")
-            row = QHBoxLayout()
-            row.addWidget(line)
-            button = QToolButton()
-            button.setText("…")
-            button.setToolTip("Choose a model file")
-            button.clicked.connect(lambda _=False, line=line: self._browse(line))
-            row.addWidget(button)
-            layout.addRow(stage.capitalize(), row)
-        self.device = QComboBox()
-        self.device.addItems(list(DEVICES))
-        self.device.setToolTip("Where the networks run; auto takes the fastest there is. The status tells which was used.")
-        layout.addRow("Device", self.device)
-
-    def choice(self) -> ModelChoice:
-        """What the user has chosen."""
-        names = {stage: line.text().strip() for stage, line in self.models.items()}
-        return ModelChoice(**names, device=self.device.currentText())
-
-    def _browse(self, line: QLineEdit) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Choose a model file", line.text(), "Models (*.safetensors);;All files (*)")
-        if path:
-            line.setText(path)
 
 
 class Section(QWidget):
@@ -131,7 +92,7 @@ class Section(QWidget):
             widget.setVisible(opened)
 
 
-def _form_layout(parent: QWidget) -> QFormLayout:
+def form_layout(parent: QWidget) -> QFormLayout:
     layout = QFormLayout(parent)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)

@@ -5,6 +5,7 @@ What a layer was made from is kept in its metadata; see `origin`. Arrays are cop
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,11 @@ def labels_layer(image: Image, segmentation: Segmentation, cells: CellTable | No
     return layer
 
 
+def warm_up() -> None:
+    """Have napari compile how it colours labels: half a second, once in a process. May run in any thread."""
+    Labels(np.zeros((1, 1), dtype=np.int32))
+
+
 def set_look(layer: Labels) -> None:
     """Show outlines, or, in a large image, see-through areas. Each look costs a refresh: call it once, last."""
     if layer.data.size <= MAX_CONTOUR_MEGAPIXELS * 1e6:
@@ -78,8 +84,7 @@ def boxes_layer(labels: Labels, segmentation: Segmentation) -> Shapes:
     features = box_features(labels.features, found)
     named = "cell_type" in features
     colours = [colour_of(name) for name in features["cell_type"]] if named else [colour_of(None)] * len(found)
-    top = TOP_SHARE * len(segmentation.labels)
-    text_colours = [TEXT_COLOUR_OUTSIDE if box.y0 < top else TEXT_COLOUR for box in found.values()]
+    texts = text_colours([box.y0 for box in found.values()], len(segmentation.labels))
     sides = [side for box in found.values() for side in (box.height, box.width)]
     layer = Shapes(
         rectangles(list(found.values())),
@@ -92,11 +97,16 @@ def boxes_layer(labels: Labels, segmentation: Segmentation) -> Shapes:
         face_color="transparent",
         edge_width=max(MIN_EDGE_PX, EDGE_SHARE * float(np.median(sides or [0]))),
         opacity=1,
-        text={"string": "{cell_type}" if named else "{cell_id}", "color": text_colours or TEXT_COLOUR, **TEXT},
+        text={"string": "{cell_type}" if named else "{cell_id}", "color": texts or TEXT_COLOUR, **TEXT},
         **placing(labels),
     )
     layer.metadata[KEY] = Origin(layer_id(labels), segmentation, layer.features.copy())
     return layer
+
+
+def text_colours(tops: Sequence[float], height: int) -> list[str]:
+    """Colours of the texts of boxes, from their upper edges, px, in an image of so many rows."""
+    return [TEXT_COLOUR_OUTSIDE if top < TOP_SHARE * height else TEXT_COLOUR for top in tops]
 
 
 def outlines(analysis: Analysis) -> Segmentation:

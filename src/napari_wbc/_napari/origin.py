@@ -111,6 +111,12 @@ def origin(layer: Layer) -> Origin | None:
     return found if isinstance(found, Origin) else None
 
 
+def vouched_in(record: Record) -> tuple[str, str] | None:
+    """Who vouches for every cell of an image, and when (ISO 8601, UTC), or None."""
+    row = record.row
+    return None if row.reviewed_by is None else (row.reviewed_by, row.reviewed_at or "")
+
+
 def note(layer: Layer, **changes: Any) -> None:
     """Change what one of our layers says of its origin."""
     made = origin(layer)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QGroupBox, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
@@ -19,6 +19,19 @@ Act: TypeAlias = Callable[[Action], None]
 """Does something with the review that is open, and reports errors."""
 
 PER_ROW = 2
+
+
+class Files(Protocol):
+    """`filing.Filing`, as far as buttons need it."""
+
+    def save(self) -> None:
+        """Save where it was saved before."""
+
+    def save_as(self) -> None:
+        """Ask where, and save."""
+
+    def go(self, by: int) -> None:
+        """Save, and go on by so many images."""
 
 
 def columns() -> QGridLayout:
@@ -42,17 +55,18 @@ def button(text: str, tooltip: str, action: Callable[[], object], letter: str = 
 class NamePanel(QGroupBox):
     """One button per cell type, in its colour, and one for a type of the person's own."""
 
-    def __init__(self, act: Act) -> None:
+    def __init__(self, act: Act, letters: Mapping[str, str]) -> None:
         super().__init__("Name the selected cells")
         self.own = QLineEdit()
         self.own.setMinimumWidth(40)
         self.own.setPlaceholderText("a type of your own")
         self.own.setToolTip("Name of a cell type that is not in the list, for example: blast.")
         self.own.returnPressed.connect(lambda: act(lambda session: session.name(self.own.text())))
-        self.verbs: dict[str, Action] = {letter: partial(_name, cell_type) for cell_type, letter in keys.TYPE_KEYS.items()}
+        self.verbs: dict[str, Action] = {letters[name]: partial(_name, name) for name in keys.NAMES}
         grid = columns()
         self.setLayout(grid)
-        for i, (cell_type, letter) in enumerate(keys.TYPE_KEYS.items()):
+        for i, cell_type in enumerate(keys.NAMES):
+            letter = letters[cell_type]
             made = button(cell_type, f"The selected cells are {cell_type}.", partial(act, self.verbs[letter]), letter)
             made.setIcon(_swatch(TYPE_COLOURS[cell_type]))
             grid.addWidget(made, *divmod(i, PER_ROW))
@@ -62,9 +76,9 @@ class NamePanel(QGroupBox):
         mine.setIcon(_swatch(USER_TYPE_COLOUR))
         grid.addWidget(mine, row, 1)
         steps: list[tuple[str, str, Action, str]] = [
-            ("Previous", "Go to the previous cell.", lambda session: session.selection.step(-1), keys.PREVIOUS),
-            ("Next", "Go to the next cell.", lambda session: session.selection.step(1), keys.NEXT),
-            ("Confirm", "The selected cells are what they are called; go to the next.", _confirm, keys.CONFIRM),
+            ("Previous", "Go to the previous cell.", lambda session: session.selection.step(-1), letters[keys.PREVIOUS]),
+            ("Next", "Go to the next cell.", lambda session: session.selection.step(1), letters[keys.NEXT]),
+            ("Confirm", "The selected cells are what they are called; go to the next.", _confirm, letters[keys.CONFIRM]),
         ]
         self.verbs |= {letter: action for _, _, action, letter in steps}
         for i, (text, tooltip, action, letter) in enumerate(steps, start=2 * row + 2):
@@ -74,13 +88,13 @@ class NamePanel(QGroupBox):
 class OutlinePanel(QGroupBox):
     """Buttons that change outlines; brush, eraser and fill are napari's own, on the layer of cells."""
 
-    def __init__(self, act: Act) -> None:
+    def __init__(self, act: Act, letters: Mapping[str, str]) -> None:
         super().__init__("Correct outlines")
         verbs: list[tuple[str, str, Action, str]] = [
-            ("Split", "Part the selected cell where it is narrow.", _split, keys.SPLIT),
-            ("Merge", "Make one cell of the selected ones; it keeps the smallest id.", _merge, keys.MERGE),
-            ("Delete", "Remove the selected cells.", _delete, keys.DELETE),
-            ("New cell", "Draw a box round a cell: the segmenter outlines it.", _draw, keys.ADD),
+            ("Split", "Part the selected cell where it is narrow.", _split, letters[keys.SPLIT]),
+            ("Merge", "Make one cell of the selected ones; it keeps the smallest id.", _merge, letters[keys.MERGE]),
+            ("Delete", "Remove the selected cells.", _delete, letters[keys.DELETE]),
+            ("New cell", "Draw a box round a cell: the segmenter outlines it.", _draw, letters[keys.NEW]),
             ("Undo", "Undo the last change of an outline or a type. Key on the layers: Ctrl+Z.", Session.undo, ""),
             ("Redo", "Redo what was undone. Key on the layers: Ctrl+Shift+Z.", Session.redo, ""),
         ]
@@ -94,9 +108,7 @@ class OutlinePanel(QGroupBox):
 class FilePanel(QGroupBox):
     """Vouch for an image, save it, and go to the next image of its results folder."""
 
-    def __init__(
-        self, act: Act, save: Callable[[], object], save_as: Callable[[], object], go: Callable[[int], object]
-    ) -> None:
+    def __init__(self, act: Act, files: Files) -> None:
         super().__init__("Image")
         self.vouch = QCheckBox("Every cell of this image is right")
         self.vouch.setToolTip("You vouch for all outlines and types of this image: only such images train a segmenter.")
@@ -106,10 +118,10 @@ class FilePanel(QGroupBox):
         grid = columns()
         layout.addLayout(grid)
         made: list[QWidget] = [
-            button("Save", "Save the review into its results folder.", save),
-            button("Save in…", "Save the review into a results folder of your choice.", save_as),
-            button("Previous image", "Save, and open the previous image of the results folder.", partial(go, -1)),
-            button("Next image", "Save, and open the next image of the results folder.", partial(go, 1)),
+            button("Save", "Save the review into its results folder.", files.save),
+            button("Save in…", "Save the review into a results folder of your choice.", files.save_as),
+            button("Previous image", "Save, and open the previous image of the results folder.", partial(files.go, -1)),
+            button("Next image", "Save, and open the next image of the results folder.", partial(files.go, 1)),
         ]
         for i, widget in enumerate(made):
             grid.addWidget(widget, *divmod(i, PER_ROW))

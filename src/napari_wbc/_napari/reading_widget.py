@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,15 @@ from napari.layers import Labels
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QFontDatabase, QImage, QPixmap
-from qtpy.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from ..crop import crop
 from ..errors import UsageError
+from ..results import tables
+from ..results.storage import write_bytes
 from ..review import agreement, said_by_model
 from . import jobs, keys
+from .crops import name_of
 from .panels import PER_ROW, button, columns
 from .reviews import session_of
 from .session import Session
@@ -45,7 +49,9 @@ class SecondReading(ToolWidget):
         self.result.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self.result.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         grid = columns()
-        for i, (cell_type, letter) in enumerate(keys.TYPE_KEYS.items()):
+        letters, _ = keys.chosen_letters()
+        self._types = {letters[name]: name for name in keys.NAMES}
+        for i, (letter, cell_type) in enumerate(self._types.items()):
             tooltip = f"This cell is {cell_type}. Key: {letter}, once you have clicked the picture."
             grid.addWidget(button(f"{cell_type}  {letter}", tooltip, partial(self.name, letter)), *divmod(i, PER_ROW))
         inside = QWidget()
@@ -53,6 +59,9 @@ class SecondReading(ToolWidget):
         layout.addWidget(self.picture)
         layout.addLayout(grid)
         layout.addWidget(self.result)
+        layout.addWidget(
+            button("Save the reading as CSV…", "Save what each reader and the model said of each cell.", self.save)
+        )
         self._layout.addWidget(inside)
         self.add_panel()
         self.job.cancel_button.hide()
@@ -83,13 +92,12 @@ class SecondReading(ToolWidget):
 
     def name(self, letter: str) -> None:
         """The cell that is shown is of the type of a letter."""
-        names = {key: cell_type for cell_type, key in keys.TYPE_KEYS.items()}
-        if self.session is None or not self.left or letter not in names:
+        if self.session is None or not self.left or letter not in self._types:
             return
         features = self.session.labels.features.copy()
         if self._column not in features:
             features[self._column] = None
-        features.at[self.left.pop(0), self._column] = names[letter]
+        features.at[self.left.pop(0), self._column] = self._types[letter]
         self.session.labels.features = features
         self._next()
 
@@ -122,11 +130,42 @@ class SecondReading(ToolWidget):
         self.picture.clear()
         self.job.status.setText("All cells are read.")
         read = self._read(session)
-        model = {i: name for i, cell in cells.items() if (name := said_by_model(cell)) is not None}
-        first = {i: cell.cell_type for i, cell in cells.items() if cell.type_source == "human" and cell.cell_type}
-        others = {"the model": model, "the first reader": first}
-        parts = [f"Second reader against {who}\n{agreement(other, read)}" for who, other in others.items()]
+        parts = [f"Second reader against {who}\n{agreement(other, read)}" for who, other in said_before(session).items()]
         self.result.setText("\n\n".join(parts))
+
+    def save(self) -> None:
+        """The reading as a CSV file: a line for each cell."""
+        session = self.session
+        if session is None:
+            self.job.report(UsageError("Press 'Read these cells' first."))
+            return
+        reader = self.reader.text().strip()
+        name, _ = QFileDialog.getSaveFileName(self, "Save the reading", f"reading {reader}.csv", "CSV (*.csv)")
+        if name:
+            self.report_errors(lambda: write_reading(Path(name), session, reader, self._read(session)))
+
+
+COLUMNS = ("image", "cell_id", "reader", "cell_type", "first_reading", "model")
+"""Of the file of a reading; `cell_type` is what the second reader said."""
+
+
+def said_before(session: Session) -> dict[str, dict[int, str]]:
+    """What the model and the first reader have called the cells, by id."""
+    cells = session.analysis.cells
+    model = {cell.cell_id: name for cell in cells if (name := said_by_model(cell)) is not None}
+    first = {cell.cell_id: cell.cell_type for cell in cells if cell.type_source == "human" and cell.cell_type}
+    return {"the model": model, "the first reader": first}
+
+
+def write_reading(path: Path, session: Session, reader: str, read: dict[int, str]) -> None:
+    """Write a reading as CSV, as the tables of a results folder are written; errors as in `storage.write_bytes`."""
+    model, first = said_before(session).values()
+    lines = [tables.header(COLUMNS)]
+    for cell in session.analysis.cells:
+        i = cell.cell_id
+        values = (name_of(session), i, reader, read.get(i), first.get(i), model.get(i))
+        lines.append(tables.row(COLUMNS, dict(zip(COLUMNS, values, strict=True))))
+    write_bytes(path.parent, path, b"".join(lines))
 
 
 class Picture(QLabel):

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from napari.layers import Labels
 from napari.viewer import Viewer
+from psygnal import SignalInstance
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit
+from qtpy.QtWidgets import QLabel, QLineEdit
 
-from ..errors import UsageError, WbcError
-from ..results.runfile import NAME
+from ..errors import UsageError
 from . import jobs
-from .autosave import Autosave, discard, kept_work, restore
+from .autosave import Autosave, discard, kept_work
 from .beside import Beside
-from .keys import Keys
+from .filing import Filing
+from .keys import Keys, chosen_letters
 from .offer import OfferPanel
-from .origin import place_of
 from .panels import Action, FilePanel, NamePanel, OutlinePanel
 from .reviews import session_of
-from .saving import neighbour, reviewed_layers, save
 from .session import Session
 from .status import describe_cell, describe_review
 from .tool import ToolWidget, chosen
@@ -44,21 +42,23 @@ class ReviewCells(ToolWidget):
         self._keys: Keys | None = None
         self._autosave: Autosave | None = None
         self._touched, self._ticks = False, 0
-        self.beside = Beside(self)
+        self.beside, self.filing = Beside(self), Filing(self)
         self.labels = self.add_choice("Cells", Labels)
         self.reader = QLineEdit()
         self.reader.setToolTip("Your name or initials; they are saved with every cell that you review.")
         self._choice_layout.addRow("Reader", self.reader)
+        letters, wrong = chosen_letters()
         self.cell, self.progress = QLabel(describe_cell(None)), QLabel()
-        self.names, self.outlines = NamePanel(self.act), OutlinePanel(self.act)
-        self.files = FilePanel(self.act, self.save, self.save_as, self.go)
-        self.offer = OfferPanel(kept_work(), self._restore, discard)
+        self.names, self.outlines = NamePanel(self.act, letters), OutlinePanel(self.act, letters)
+        self.files = FilePanel(self.act, self.filing)
+        self.offer = OfferPanel(kept_work(), self.filing.restore, discard)
         for widget in (self.offer, self.cell, self.names, self.outlines, self.files, self.progress):
             self._layout.addWidget(widget)
         for text in (self.cell, self.progress):
             text.setWordWrap(True)
         self.add_form(settings=False, models=("segmenter", "classifier"))
         self.add_panel()
+        self.job.status.setText(wrong)
         self.setMinimumHeight(MIN_HEIGHT_PX)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._tick)
@@ -70,47 +70,43 @@ class ReviewCells(ToolWidget):
         """Review the chosen cells."""
         self.open(chosen(self.labels))
 
-    def open(self, labels: Labels) -> None:
+    def open(self, labels: Labels) -> Session:
         """Review the cells of a layer; errors as in `session_of`."""
-        self.close_review()
+        self.leave()
         session = session_of(self.viewer, labels)
         session.by = self.reader.text().strip() or session.by
         self.reader.setText(session.by)
         self.session, self._autosave = session, Autosave(session)
-        session.changed.connect(self._refresh)
-        session.touched.connect(self._on_touched)
-        session.selection.chosen.connect(self._refresh)
+        for signal, slot in self._slots(session):
+            signal.connect(slot)
         actions = {f"Shift-{letter}": partial(self.act, action) for letter, action in self._actions().items()}
         undo, redo = partial(self.act, Session.undo), partial(self.act, Session.redo)
         self._keys = Keys(session.layers, actions | {"Control-Z": undo, "Control-Shift-Z": redo})
         self.window().installEventFilter(self)  # type: ignore[union-attr]
         self._timer.start(TICK_MS)
         self._refresh()
+        return session
+
+    def _slots(self, session: Session) -> list[tuple[SignalInstance, Callable[..., object]]]:
+        chosen = session.selection.chosen
+        return [(session.changed, self._refresh), (session.touched, self._on_touched), (chosen, self._refresh)]
 
     def close_review(self) -> None:
+        """Leave the review, and have the tables made of the folders that it was saved in."""
+        self.leave()
+        self.filing.tables.make()
+
+    def leave(self) -> None:
         """Leave the review: keys are as they were, what is not saved is kept."""
         self._timer.stop()
         self.job.cancel()
         if self.session is not None and self._keys is not None:
             self._keys.restore()
-            for signal, slot in (
-                (self.session.changed, self._refresh),
-                (self.session.touched, self._on_touched),
-                (self.session.selection.chosen, self._refresh),
-            ):
+            for signal, slot in self._slots(self.session):
                 signal.disconnect(slot)
-            self._end_autosave()
+            if self._autosave is not None:
+                self.report_errors(self._autosave.close)
         self.session = self._keys = self._autosave = None
-
-    def _end_autosave(self) -> None:
-        if self._autosave is not None:
-            self._report_errors(self._autosave.close)
-
-    def _report_errors(self, work: Callable[[], object]) -> None:
-        try:
-            work()
-        except WbcError as error:
-            self.job.report(error)
 
     def event(self, event: QEvent | None) -> bool:
         """A widget that is taken out of its dock leaves the review."""
@@ -129,71 +125,23 @@ class ReviewCells(ToolWidget):
 
     def act(self, action: Action) -> None:
         """Do something with the review; an error is shown."""
-        try:
-            if self.session is None:
-                raise UsageError("Press 'Review these cells' first.")
-            self.session.by = self.reader.text().strip() or self.session.by
-            action(self.session)
-        except WbcError as error:
-            self.job.report(error)
+        self.report_errors(lambda: self._act(action))
 
-    # -- saving ---------------------------------------------------------------------------------------------------------
+    def _act(self, action: Action) -> None:
+        if self.session is None:
+            raise UsageError("Press 'Review these cells' first.")
+        self.session.by = self.reader.text().strip() or self.session.by
+        action(self.session)
 
-    def save(self) -> None:
-        """Save where it was saved before, else ask where."""
-        if self.session is not None and place_of(self.session.image) is None:
-            self.save_as()
-        else:
-            self.act(self._save)
-
-    def save_as(self) -> None:
-        """Ask for a results folder, and save there."""
-        folder = QFileDialog.getExistingDirectory(self, "Results folder: a new or empty one, or one of earlier results")
-        if folder:
-            self.act(lambda session: self._save(session, Path(folder)))
-
-    def _save(self, session: Session, folder: Path | None = None) -> None:
-        record = save(session, folder)
+    def saved(self) -> None:
+        """The review is saved: nothing is left to keep."""
         if self._autosave is not None:
             self._autosave.drop()
-        place = place_of(session.image)
-        assert place is not None
-        self.job.status.setText(f"Saved {record.image}, {len(record.cells)} cells, in {place.folder / NAME}")
 
-    def go(self, by: int) -> None:
-        """Save, and open the next (1) or previous (-1) image of the results folder."""
-        self.act(lambda session: self._go(session, by))
-
-    def _go(self, session: Session, by: int) -> None:
-        place = place_of(session.image)
-        if place is None:
-            raise UsageError("Save the review into a results folder first: next and previous go through that folder.")
-        name = neighbour(place.folder, place.image, by)
-        session.sync()
-        if session.unsaved:
-            self._save(session)
-        layers = reviewed_layers(place.folder, name)
-        self.close_review()
-        for layer in session.layers:
-            self.viewer.layers.remove(layer)
-        for layer in layers:
-            self.viewer.layers.append(layer)
-        self.open(layers[1])
-        self.viewer.reset_view()
-
-    def _restore(self, kept: object) -> None:
-        try:
-            layers = restore(kept)  # type: ignore[arg-type]
-            for layer in layers:
-                self.viewer.layers.append(layer)
-            self.open(layers[1])
-            assert self.session is not None
-            self.session.mark_saved(False)
-            if self._autosave is not None:
-                self._autosave.keep()
-            discard(kept)  # type: ignore[arg-type]
-        except WbcError as error:
-            self.job.report(error)
+    def keep(self) -> None:
+        """Keep the review, which is not saved."""
+        if self._autosave is not None:
+            self._autosave.keep()
 
     # -- what happens beside the person ---------------------------------------------------------------------------------
 
@@ -203,18 +151,19 @@ class ReviewCells(ToolWidget):
         if session is None or not session.open:
             self.close_review()
             return
-        try:
-            if self._touched:
-                self._touched = False
-                session.sync()
-            else:
-                session.sync_types()
-            self.beside.work(session, self.models.choice())
-            self._ticks += 1
-            if self._ticks % TICKS_PER_AUTOSAVE == 0 and self._autosave is not None:
-                self._autosave.keep_soon()
-        except WbcError as error:
-            self.job.report(error)
+        self.report_errors(lambda: self._work(session))
+
+    def _work(self, session: Session) -> None:
+        if self._touched:
+            self._touched = False
+            session.sync()
+        else:
+            session.sync_types()
+        self.beside.work(session, self.models.choice())
+        self.filing.tables.check()
+        self._ticks += 1
+        if self._ticks % TICKS_PER_AUTOSAVE == 0 and self._autosave is not None:
+            self._autosave.keep_soon()
 
     def _on_touched(self) -> None:
         self._touched = True

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from napari.components import ViewerModel
 from napari.layers import Labels
 
 from .layers import read_measured
-from .origin import origin
+from .origin import origin, place_of
+from .saved import Saved
 from .session import SESSION, Session
 
 
@@ -28,6 +32,21 @@ def open_reviews(viewer: ViewerModel) -> list[Session]:
     """The reviews whose layers are all open."""
     found = [layer.metadata.get(SESSION) for layer in viewer.layers if isinstance(layer, Labels)]
     return [session for session in found if isinstance(session, Session) and session.open]
+
+
+def results_folder(viewer: ViewerModel) -> Path | None:
+    """The results folder of the review whose layer is active, else of the one that was opened last; None if not saved."""
+    active = viewer.layers.selection.active
+    sessions = sorted(open_reviews(viewer), key=lambda session: active in session.layers)
+    place = place_of(sessions[-1].image) if sessions else None
+    return None if place is None else place.folder
+
+
+def with_saved(viewer: ViewerModel, folder: Path, images: Mapping[str, Saved]) -> list[Session | Saved]:
+    """The images of a results folder: their reviews where they are open, else as they were saved."""
+    places = [(session, place_of(session.image)) for session in open_reviews(viewer)]
+    here = {place.image: session for session, place in places if place is not None and place.folder == folder}
+    return [here.get(name, saved) for name, saved in images.items()]
 
 
 def reviewed(labels: Labels) -> bool:

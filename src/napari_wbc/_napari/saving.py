@@ -15,7 +15,6 @@ import numpy as np
 from napari.layers import Image, Layer
 from PIL import Image as Pillow
 
-from ..batch.collect import collect
 from ..cells import Analysis
 from ..config import Settings
 from ..errors import ImageError, UsageError
@@ -38,7 +37,7 @@ IMAGES = "images"
 
 
 def save(session: Session, folder: Path | None = None) -> Record:
-    """Write a review into its results folder, or, with `folder`, into that one, and make the tables of the folder anew.
+    """Write a review into its results folder, or, with `folder`, into that one. `batch.collect` makes the tables anew.
 
     Raises
     ------
@@ -54,7 +53,6 @@ def save(session: Session, folder: Path | None = None) -> Record:
     record = write_review(session, place, session.analysis)
     set_place(session.image, place)
     note(session.labels, record=record)
-    collect(place.folder)
     session.mark_saved()
     return record
 

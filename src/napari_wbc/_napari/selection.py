@@ -11,7 +11,7 @@ from napari.layers import Labels, Shapes
 from psygnal import Signal
 
 from ..cells import CellTable
-from .shown import light
+from .boxes import light
 
 
 class Selection:

@@ -15,14 +15,14 @@ from napari.components import ViewerModel
 from napari.layers import Labels, Layer, Shapes
 from psygnal import Signal
 
-from ..cells import Analysis, Cell
+from ..cells import Analysis, Box, Cell
 from ..cells import Labels as LabelImage
 from ..errors import UsageError
 from ..results.runfile import now
-from ..review import Edit, History, accept, confirm, rename, repaint, stale
+from ..review import Edit, History, accept, changed_box, confirm, rename, repaint, stale
 from .inputs import read_image
 from .layers import outlines, read_measured
-from .origin import origin
+from .origin import origin, vouched_in
 from .place import image_of, made_from, show_boxes
 from .selection import Selection
 from .shown import edited_types, set_reviewed_look, types_layer, write_edit
@@ -61,8 +61,7 @@ class Session:
         self.history, self.waiting = History(), set[int]()
         self.by = getpass.getuser()
         record = made.record if (made := origin(labels)) else None
-        row = None if record is None else record.row
-        self.vouched = None if row is None or row.reviewed_by is None else (row.reviewed_by, row.reviewed_at or "")
+        self.vouched = None if record is None else vouched_in(record)
         self._saved = None if record is None else (self.analysis, self.vouched)
         self._writing = False
         boxes = [layer for layer in made_from(viewer.layers, labels, Shapes) if isinstance(layer, Shapes)]
@@ -171,15 +170,15 @@ class Session:
 
     def _sync_pixels(self) -> None:
         now_there = np.asarray(self.labels.data)
-        if np.array_equal(now_there, self.analysis.labels):
+        changed = changed_box(self.analysis.labels, now_there)
+        if changed is None:
             return
-        before, labels = self.analysis.labels, np.array(now_there, dtype=np.int32)
-        if self.history.done and self.history.done[-1].inverse.makes(before, labels):
+        if self.history.done and self.history.done[-1].inverse.makes(now_there, changed):
             self._undone()  # napari's own undo has set back the pixels already
-        elif self.history.undone and self.history.undone[-1].makes(before, labels):
+        elif self.history.undone and self.history.undone[-1].makes(now_there, changed):
             self._redone()
         else:
-            self._to("paint", repaint(self.analysis, self.pixels, labels))
+            self._to("paint", repaint(self.analysis, self.pixels, now_there, changed), changed)
 
     def _undone(self) -> str:
         self.analysis = self.history.undo(self.analysis)
@@ -191,8 +190,8 @@ class Session:
         self._show(self.history.done[-1])
         return self.history.done[-1].name
 
-    def _to(self, name: str, after: Analysis) -> None:
-        edit = self.history.record(name, self.analysis, after)
+    def _to(self, name: str, after: Analysis, changed: Box | None = None) -> None:
+        edit = self.history.record(name, self.analysis, after, changed)
         self.analysis = after
         self._show(edit)
 

@@ -15,8 +15,9 @@ from napari.utils.colormaps import CyclicLabelColormap
 from ..cells import Analysis, Cell
 from ..config import TYPE_COLOURS, UNIDENTIFIED
 from ..review import Edit
-from .features import box_features, colour_of, keep_columns_of_others, labels_features
-from .layers import CONTOUR_PX, MAX_CONTOUR_MEGAPIXELS, boxes_layer, outlines, placing, rectangles
+from .boxes import write_boxes
+from .features import colour_of, keep_columns_of_others, labels_features
+from .layers import CONTOUR_PX, MAX_CONTOUR_MEGAPIXELS, outlines, placing
 from .origin import KEY, Origin, layer_id
 
 TYPE_NAMES = (*TYPE_COLOURS, "a type of your own", "not named yet")
@@ -27,9 +28,6 @@ NEUTRAL = "#B0B0B0"
 
 FEW = 20
 """More cells than this are written as a whole table."""
-
-SELECTED = "#FFFFFF59"
-"""Tint of the boxes of selected cells."""
 
 EDITED_OPACITY, TYPES_OPACITY, TYPES_FILL_OPACITY = 0.25, 0.9, 0.4
 
@@ -75,13 +73,14 @@ def write_edit(labels: Labels, boxes: Shapes, types: Labels, analysis: Analysis,
 
 
 def write_features(labels: Labels, analysis: Analysis, edit: Edit) -> None:
-    """The features of the layer of cells, from the table; columns of others stay. A few names are written in place."""
-    rows = {i: cell.as_row() for i, cell in edit.cells_after.items() if cell is not None}
-    said = {name for row in rows.values() for name, value in row.items() if value is not None} - {"cell_id"}
-    if edit.box is None and len(rows) <= FEW and said <= set(labels.features):
+    """The features of the layer of cells, from the table; columns of others stay. A few cells are written in place."""
+    rows = {i: None if cell is None else cell.as_row() for i, cell in edit.cells_after.items()}
+    said = {name for row in rows.values() if row is not None for name, value in row.items() if value is not None} - {"cell_id"}
+    there = None not in rows.values() and all(edit.cells_before[i] is not None for i in rows)
+    if there and len(rows) <= FEW and said <= set(labels.features):
         for i, row in rows.items():
-            for name in set(labels.features).intersection(row):
-                labels.features.at[i, name] = row[name]
+            for name in set(labels.features).intersection(row or {}):
+                labels.features.at[i, name] = (row or {})[name]
         labels.events.features()
         return
     last_id = int(max((cell.cell_id for cell in analysis.cells), default=0))
@@ -106,50 +105,6 @@ def write_types(types: Labels, analysis: Analysis, edit: Edit) -> None:
         types.data_setitem((rows + window.y0, columns + window.x0), values[rows, columns])
     if edit.box is not None:
         types.refresh()  # contours of what is no longer there stay in a partial refresh
-
-
-def write_boxes(boxes: Shapes, labels: Labels, analysis: Analysis, edit: Edit) -> None:
-    """The boxes after an edit: all of them where one came, went or moved, else the texts and colours that differ."""
-    moved = edit.box is not None or len(boxes.data) != len(analysis.cells)
-    if moved:
-        fresh = boxes_layer(labels, outlines(analysis))
-        boxes.selected_data = set()
-        boxes.data = rectangles([cell.box for cell in analysis.cells])
-        boxes.features, boxes.feature_defaults = fresh.features, fresh.feature_defaults
-        boxes.text = fresh.text
-        boxes.edge_width = fresh.edge_width or 1
-        boxes.edge_color = fresh.edge_color if len(fresh.data) else colour_of(None)
-        return
-    changed = {i for i, cell in edit.cells_after.items() if cell is not None}
-    rows = [row for row, i in enumerate(boxes.features["cell_id"]) if i in changed]
-    fresh_rows = box_features(labels.features, boxes.features["cell_id"].iloc[rows])
-    for name in fresh_rows:
-        boxes.features[name] = boxes.features[name].astype(fresh_rows[name].dtype)
-        boxes.features.iloc[rows, boxes.features.columns.get_loc(name)] = fresh_rows[name].to_numpy()
-    with boxes.text.events.blocker_all():  # the colours redraw all, and placing the texts is slow
-        boxes.refresh_text()
-    colour_rows(boxes, {row: colour_of(name) for row, name in zip(rows, fresh_rows["cell_type"], strict=True)})
-
-
-def colour_rows(boxes: Shapes, colours: dict[int, str]) -> None:
-    """Set the edge colours of some boxes; the selection stays. Setting all of them takes a hundred times as long."""
-    selected, defaults = set(boxes.selected_data), boxes.feature_defaults
-    for colour in set(colours.values()):
-        boxes.selected_data = {row for row, name in colours.items() if name == colour}
-        boxes.current_edge_color = colour
-    boxes.selected_data, boxes.feature_defaults = selected, defaults
-
-
-def light(boxes: Shapes, rows: set[int]) -> None:
-    """Select some boxes, and only these are tinted: napari marks selected shapes in the active layer alone."""
-    lit = {int(row) for row in np.flatnonzero(boxes.face_color[:, 3] > 0)} if len(boxes.data) else set[int]()
-    for group, colour in ((lit - rows, "transparent"), (rows - lit, SELECTED)):
-        if group:
-            boxes.selected_data = group
-            boxes.current_face_color = colour
-    boxes.selected_data = rows
-    with boxes.block_update_properties():  # for boxes that are drawn from now on
-        boxes.current_face_color = "transparent"
 
 
 def types_in(features: pd.DataFrame, ids: Iterable[int]) -> dict[int, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from magicgui.widgets import ComboBox
@@ -13,7 +14,8 @@ from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QVBoxLayout, QWidge
 from ..config import Settings, make_settings
 from ..errors import UsageError, WbcError
 from . import jobs
-from .form import ModelForm, Section, SettingsForm
+from .form import Section, SettingsForm
+from .model_form import ModelForm
 from .worker import JobPanel
 
 BASIC = ("um_per_px", "separate_touching")
@@ -86,8 +88,12 @@ class ToolWidget(QScrollArea):
         raise NotImplementedError
 
     def _run(self, _: bool = False) -> None:
+        self.report_errors(self.start)
+
+    def report_errors(self, work: Callable[[], object]) -> None:
+        """Do something; an error is shown."""
         try:
-            self.start()
+            work()
         except WbcError as error:
             self.job.report(error)
 

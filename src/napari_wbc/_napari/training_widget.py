@@ -14,6 +14,7 @@ from .._cli.training import outcome_text
 from ..errors import UsageError, WbcError
 from ..results.summary import learnable
 from . import jobs
+from .model_form import use_model
 from .panels import button
 from .status import describe_learnable
 from .tool import ToolWidget
@@ -48,7 +49,9 @@ class TrainModel(ToolWidget):
         self._layout.addWidget(self.found)
         self.add_form(settings=False, models=())
         self.add_panel()
-        self._layout.insertWidget(self._layout.count() - 1, self.curve)
+        self.use = button("Use this model", "Take the model file for all work from now on, and remember it.", self.use_model)
+        for widget in (self.use, self.curve):
+            self._layout.insertWidget(self._layout.count() - 1, widget)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._show_curve)
 
@@ -85,6 +88,17 @@ class TrainModel(ToolWidget):
     def _done(self, outcome: Outcome) -> str:
         self._show_curve()
         return outcome_text(outcome)
+
+    def use_model(self) -> None:
+        """Have all widgets use the model file, those that are open and those opened later; or keep the old by not asking."""
+        self.report_errors(self._use_model)
+
+    def _use_model(self) -> None:
+        if not self._path.is_file():
+            raise UsageError("There is no such model file yet. Name one, and press Train.")
+        stage, name = self.what.currentText(), str(self._path.absolute())
+        use_model(stage, name)
+        self.job.status.setText(f"The {stage} in use is {name}. 'default' under Advanced is the one of the program.")
 
     def _show_curve(self) -> None:
         """The curve as it was written after the last epoch."""

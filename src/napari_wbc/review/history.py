@@ -38,9 +38,9 @@ class Edit:
     cells_after: Cells
 
     @classmethod
-    def between(cls, name: str, before: Analysis, after: Analysis) -> Edit:
-        """The edit that makes one analysis of another."""
-        box = changed_box(before.labels, after.labels)
+    def between(cls, name: str, before: Analysis, after: Analysis, changed: Box | None = None) -> Edit:
+        """The edit that makes one analysis of another; `changed`, where known, is their `changed_box`."""
+        box = changed or changed_box(before.labels, after.labels)
         window = (box or Box(0, 0, 0, 0)).slices
         old, new = ({cell.cell_id: cell for cell in analysis.cells} for analysis in (before, after))
         ids = [i for i in {**old, **new} if old.get(i) != new.get(i)]
@@ -74,9 +74,9 @@ class Edit:
         kept = sorted((cell for cell in cells.values() if cell is not None), key=lambda cell: cell.cell_id)
         return dataclasses.replace(analysis, labels=labels, cells=CellTable(tuple(kept)))
 
-    def makes(self, before: Labels, after: Labels) -> bool:
-        """Whether one label image becomes the other by this edit."""
-        if changed_box(before, after) != self.box:
+    def makes(self, after: Labels, changed: Box | None) -> bool:
+        """Whether a label image became `after`, from which it differed in the box `changed`, by this edit."""
+        if changed != self.box:
             return False
         return self.box is None or bool(np.array_equal(after[self.box.slices], self.pixels_after))
 
@@ -88,9 +88,9 @@ class History:
         self.done: list[Edit] = []
         self.undone: list[Edit] = []
 
-    def record(self, name: str, before: Analysis, after: Analysis) -> Edit:
-        """Remember an edit, unless nothing differs; what was undone before it cannot be redone any more."""
-        edit = Edit.between(name, before, after)
+    def record(self, name: str, before: Analysis, after: Analysis, changed: Box | None = None) -> Edit:
+        """Remember an edit, as of `Edit.between`, unless nothing differs; what was undone cannot be redone any more."""
+        edit = Edit.between(name, before, after, changed)
         if edit:
             self.done.append(edit)
             self.undone.clear()

@@ -66,7 +66,7 @@ def _named(cell: Cell, cell_type: str | None, by: str, at: str) -> Cell:
     )
 
 
-def repaint(analysis: Analysis, pixels: RgbImage, labels: Labels) -> Analysis:
+def repaint(analysis: Analysis, pixels: RgbImage, labels: Labels, changed: Box | None = None) -> Analysis:
     """The analysis with other outlines.
 
     Only the cells whose pixels differ are boxed and measured anew. Their outlines are a person's now, they keep their type and
@@ -81,6 +81,8 @@ def repaint(analysis: Analysis, pixels: RgbImage, labels: Labels) -> Analysis:
         (H, W, 3) uint8, the image.
     labels
         (H, W) int32, as they are now.
+    changed
+        The box in which they differ, where it is known: comparing large images takes time.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def repaint(analysis: Analysis, pixels: RgbImage, labels: Labels) -> Analysis:
     """
     if labels.shape != analysis.labels.shape or labels.shape != pixels.shape[:2]:
         raise UsageError(f"The outlines are {labels.shape}, the image is {pixels.shape[:2]}. Choose those of this image.")
-    changed = changed_box(analysis.labels, labels)
+    changed = changed or changed_box(analysis.labels, labels)
     if changed is None:
         return analysis
     old, new = analysis.labels[changed.slices], labels[changed.slices]

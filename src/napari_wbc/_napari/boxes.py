@@ -1,0 +1,111 @@
+"""The layer of boxes in line with the table of cells; no Qt.
+
+Each of napari's own steps redraws all boxes and places all texts anew, so they are muted, and one redraw follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import numpy as np
+from napari.layers import Labels, Shapes
+
+from ..cells import Analysis, Box, Cell
+from ..review import Edit
+from .features import box_features, colour_of
+from .layers import boxes_layer, outlines, rectangles, text_colours
+
+SELECTED = "#FFFFFF59"
+"""Tint of the boxes of selected cells."""
+
+
+FEW = 20
+"""Where more boxes than this move, all are made anew."""
+
+
+def write_boxes(boxes: Shapes, labels: Labels, analysis: Analysis, edit: Edit) -> None:
+    """The boxes after an edit: those that moved are replaced and stand last, of the others texts and colours are renewed."""
+    moved = {i for i in edit.cells_after if _box(edit.cells_before[i]) != _box(edit.cells_after[i])}
+    there = set(boxes.features["cell_id"])
+    agree = {cell.cell_id for cell in analysis.cells} == (there - moved) | {i for i in moved if edit.cells_after[i]}
+    with boxes.events.blocker_all(), boxes.text.events.blocker_all():
+        if not agree or len(moved) > FEW or moved >= there:
+            _write_all(boxes, labels, analysis)
+            moved |= there
+        else:
+            _replace(boxes, moved, [cell for i in moved if (cell := edit.cells_after[i]) is not None], len(analysis.labels))
+            _name(boxes, labels, edit.cells_after.keys())
+    if moved:
+        boxes.refresh()
+    else:
+        boxes.events.edge_color()
+    boxes.events.features()
+
+
+def _box(cell: Cell | None) -> Box | None:
+    return None if cell is None else cell.box
+
+
+def _write_all(boxes: Shapes, labels: Labels, analysis: Analysis) -> None:
+    fresh = boxes_layer(labels, outlines(analysis))
+    boxes.selected_data = set()
+    boxes.data = rectangles([cell.box for cell in analysis.cells])
+    boxes.features, boxes.feature_defaults = fresh.features, fresh.feature_defaults
+    boxes.text = fresh.text
+    boxes.edge_width = fresh.edge_width or 1
+    boxes.edge_color = fresh.edge_color if len(fresh.data) else colour_of(None)
+
+
+def _replace(boxes: Shapes, moved: set[int], fresh: list[Cell], height: int) -> None:
+    """Take the boxes of some cells out, and put others in, in an image of so many rows."""
+    if not moved:
+        return
+    boxes.selected_data = {row for row, i in enumerate(boxes.features["cell_id"]) if i in moved}
+    boxes.remove_selected()
+    boxes.selected_data = set()
+    if fresh:
+        width, n_before = boxes.edge_width[0], len(boxes.data)
+        boxes.add_rectangles(rectangles([cell.box for cell in fresh]), edge_width=width, face_color="transparent")
+        boxes.features.loc[n_before:, "cell_id"] = [cell.cell_id for cell in fresh]
+    boxes.text.color = text_colours([float(corners[:, 0].min()) for corners in boxes.data], height)
+
+
+def _name(boxes: Shapes, labels: Labels, ids: Collection[int]) -> None:
+    """Features, texts and colours of the boxes of some cells."""
+    rows = [row for row, i in enumerate(boxes.features["cell_id"]) if i in ids]
+    fresh = box_features(labels.features, boxes.features["cell_id"].iloc[rows])
+    for name in fresh:
+        boxes.features[name] = boxes.features[name].astype(fresh[name].dtype)
+        boxes.features.iloc[rows, boxes.features.columns.get_loc(name)] = fresh[name].to_numpy()
+    boxes.refresh_text()
+    selected, defaults = set(boxes.selected_data), boxes.feature_defaults
+    for colour, group in _grouped(zip(rows, map(colour_of, fresh["cell_type"]), strict=True)).items():
+        boxes.selected_data = group
+        boxes.current_edge_color = colour
+    boxes.selected_data, boxes.feature_defaults = selected, defaults
+
+
+def _grouped(colours: Iterable[tuple[int, str]]) -> dict[str, set[int]]:
+    """Rows by colour; setting the colours of all rows one by one takes a hundred times as long."""
+    groups: dict[str, set[int]] = {}
+    for row, colour in colours:
+        groups.setdefault(colour, set()).add(row)
+    return groups
+
+
+def light(boxes: Shapes, rows: set[int]) -> None:
+    """Select some boxes, and only these are tinted: napari marks selected shapes in the active layer alone."""
+    lit = {int(row) for row in np.flatnonzero(boxes.face_color[:, 3] > 0)} if len(boxes.data) else set[int]()
+    if lit == rows == set(boxes.selected_data):
+        return
+    with boxes.events.blocker_all():
+        for group, colour in ((lit - rows, "transparent"), (rows - lit, SELECTED)):
+            if group:
+                boxes.selected_data = group
+                boxes.current_face_color = colour
+        boxes.selected_data = rows
+        with boxes.block_update_properties():  # for boxes that are drawn from now on
+            boxes.current_face_color = "transparent"
+    if lit != rows:
+        boxes.events.face_color()
+    boxes.events.highlight()

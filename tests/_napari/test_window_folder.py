@@ -1,0 +1,88 @@
+"""Gallery and differential over a results folder whose images are not all open, in a real window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_wbc._napari import autosave
+from napari_wbc._napari.differential_widget import FOLDER, OPEN_IMAGES, SLIDE
+from napari_wbc._napari.gallery import RESULTS_FOLDER
+from napari_wbc._napari.saved import Saved, read_saved
+from napari_wbc.batch import analyse_folder
+from napari_wbc.differential import n_counted
+from napari_wbc.results import iter_records, read_record
+from tests.fakes import load_fakes
+from tests.smears import write_slides
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Results of two slides of three fields."""
+    write_slides(tmp_path / "in")
+    analyse_folder(tmp_path / "in", tmp_path / "out", load_fakes())
+    return tmp_path / "out"
+
+
+def test_records_that_are_the_same_are_not_read_again(folder: Path) -> None:
+    first = read_saved(folder, {})
+    assert list(first) == [record.image for record in iter_records(folder) if record.row.status == "done"]
+    name = next(iter(first))
+    path = folder / "records" / f"{name}.json"
+    path.write_bytes(path.read_bytes() + b"\n")
+    again = read_saved(folder, first)
+    assert again[name] is not first[name]
+    assert all(again[other] is first[other] for other in first if other != name)
+
+
+@pytest.mark.gui
+def test_a_whole_results_folder(
+    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+    viewer = make_napari_viewer()
+    done = [record for record in iter_records(folder) if record.row.status == "done"]
+    n_all = sum(len(record.cells) for record in done)
+    viewer.open(folder, plugin="napari-wbc")
+    widget, gallery, counts = (
+        viewer.window.add_plugin_dock_widget("napari-wbc", name)[1]
+        for name in ("Review cells", "Gallery of cells", "Differential")
+    )
+    widget.job.run_button.click()
+    counts.over.setCurrentText(FOLDER)
+    qtbot.waitUntil(lambda: n_counted(counts.rows) == n_all, timeout=30_000)
+    counts.over.setCurrentText(SLIDE)
+    n_slide = sum(len(record.cells) for record in done if record.row.slide == done[0].row.slide)
+    qtbot.waitUntil(lambda: n_counted(counts.rows) == n_slide, timeout=30_000)
+    counts.over.setCurrentText(OPEN_IMAGES)
+    qtbot.waitUntil(lambda: n_counted(counts.rows) == len(done[0].cells), timeout=30_000)
+
+    gallery.over.setCurrentText(RESULTS_FOLDER)
+    qtbot.waitUntil(lambda: gallery.left.text() == f"{n_all} cells, {n_all} not reviewed", timeout=30_000)
+    gallery.view.resize(500, 800)
+    gallery.view.grab()
+    qtbot.waitUntil(lambda: any(isinstance(key[0].source, Saved) for key in gallery.crops._pixmaps), timeout=30_000)
+
+    row = next(row for row, item in enumerate(gallery.crops.items) if isinstance(item.source, Saved))
+    item = gallery.crops.items[row]
+    name = item.source.record.image
+    gallery.view.setCurrentIndex(gallery.crops.index(row))
+    gallery.view.clicked.emit(gallery.crops.index(row))
+    assert widget.session.selection.ids == (item.cell_id,)
+    assert viewer.layers[0].name == Path(name).stem
+    assert len(viewer.layers) == 4
+    assert gallery.crops.items[row].source is widget.session
+    gallery.view.setFocus()
+    qtbot.keyClick(gallery.view, Qt.Key.Key_S)
+    assert next(cell for cell in widget.session.analysis.cells if cell.cell_id == item.cell_id).cell_type == "smudge"
+
+    other = next(r for r, it in enumerate(gallery.crops.items) if isinstance(it.source, Saved))
+    gallery.view.setCurrentIndex(gallery.crops.index(other))
+    qtbot.keyClick(gallery.view, Qt.Key.Key_S)  # a letter opens the image, and names the cell
+    assert {cell.cell_type for cell in read_record(folder, name).cells if cell.cell_id == item.cell_id} == {"smudge"}
+    assert widget.session.history.done[-1].name == "name smudge"
+    qtbot.waitUntil(lambda: gallery.left.text() == f"{n_all} cells, {n_all - 2} not reviewed", timeout=30_000)
