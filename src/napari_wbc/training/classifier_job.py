@@ -25,6 +25,7 @@ from .begin import Start, load_matching
 from .classification import ClassifierTask, NamedCell
 from .folders import Item, Source, classifier_items
 from .jobs import Scores
+from .loop import without_triton
 from .out_of_fold import Named
 from .paper import PaperClassifierTask
 from .promote import Comparison, compare_right
@@ -150,7 +151,8 @@ def _name(path: Path, items: Sequence[Item[NamedCell]], device: str) -> tuple[np
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     """The temperature that minimises the cross-entropy (Guo et al., 2017), 0.05 to 20."""
     log_temperature = nn.Parameter(torch.zeros(()))
-    optimiser = torch.optim.LBFGS([log_temperature], max_iter=50)
+    with without_triton():
+        optimiser = torch.optim.LBFGS([log_temperature], max_iter=50)
 
     def closure() -> Tensor:
         optimiser.zero_grad()
