@@ -9,11 +9,14 @@ from pathlib import Path
 import devdata
 import judge
 import pytest
+import touching
+from scipy import ndimage
+from single_cells import judge_cells
 
 from napari_wbc.batch.collect import collect
 from napari_wbc.config import CELL_TYPES
 from napari_wbc.nets import load_models
-from napari_wbc.pipeline import Models
+from napari_wbc.pipeline import Models, segment_cells
 
 pytestmark = pytest.mark.skipif(
     not (devdata.ROOT / "bccd" / "index.csv").is_file(), reason=f"no development data at {devdata.ROOT} (NAPARI_WBC_DATA)"
@@ -51,6 +54,23 @@ def test_types_of_single_cells(models: Models) -> None:
         for cell_type in CELL_TYPES:
             yield from islice((real for real in devdata.pbc("dev") if real.cell_type == cell_type), 16)
 
-    pairs = judge.judge_types(some(), models)
-    assert len(pairs) == 80
-    assert sum(true == named for true, named in pairs) >= 76
+    rows = list(judge_cells(some(), models))
+    assert len(rows) == 80
+    assert sum(row.true_type == row.named for row in rows) >= 76
+
+
+def test_touching_cells_are_parted(models: Models) -> None:
+    name, settings, bases, patches = next(iter(touching.sets(models.segmenter.cell_diameter_um)))
+    assert name == "bccd dev"
+    pairs = list(touching.clusters(bases, patches, n_cells=2, count=12, seed=5))
+    assert sum(touching.parted(pair, models.segmenter, settings) for pair in pairs) >= 10
+    assert not any(touching.parted(pair, models.segmenter, touching.without_parting(settings)) for pair in pairs)
+
+
+def test_images_of_the_training_laboratories_are_known_and_blurred_ones_are_not(models: Models) -> None:
+    fields = [real.pixels for real in devdata.bccd("dev")][::10]
+    known = [segment_cells(pixels, models.segmenter).domain for pixels in fields]
+    blurred = [ndimage.gaussian_filter(pixels, (7, 7, 0)) for pixels in fields]
+    strange = [segment_cells(pixels, models.segmenter).domain for pixels in blurred]
+    assert sum(domain is not None and domain.ok for domain in known) >= len(fields) - 1
+    assert sum(domain is not None and not domain.ok for domain in strange) >= len(fields) - 1
