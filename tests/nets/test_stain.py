@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from napari_wbc.config import CELL_TYPES
+from napari_wbc.nets.alexnet import AlexNet
+from napari_wbc.nets.checkpoint import Alex, Card, save_checkpoint
+from napari_wbc.nets.classifier import TorchClassifier
 from napari_wbc.nets.stain import NUCLEUS_DENSITY, WHITE, align_stain
 
 
@@ -67,3 +74,27 @@ def test_black_and_white_are_finite_and_in_range(value: float) -> None:
     aligned = align_stain(crop)
     assert aligned.isfinite().all()
     assert 0 <= aligned.min() <= aligned.max() <= 1
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_a_classifier_aligns_its_crops_if_its_card_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aligned: bool
+) -> None:
+    card = Card(
+        name="test", task="classifier", architecture=Alex(width=8), outputs=CELL_TYPES,
+        mean=(0.5, 0.4, 0.3), std=(0.25, 0.2, 0.5), stain_aligned=aligned,
+    )  # fmt: skip
+    save_checkpoint(tmp_path / "model.safetensors", AlexNet("original", 8, 5), card)
+    classifier, seen = TorchClassifier(tmp_path / "model.safetensors", "cpu"), list[Tensor]()
+
+    def network(x: Tensor) -> Tensor:
+        seen.append(x.float())
+        return torch.zeros(len(x), 5)
+
+    monkeypatch.setattr(classifier, "_network", network)
+    pixels = np.rint(255 * a_crop()[0].permute(1, 2, 0).numpy()).astype(np.uint8)
+    classifier([pixels])
+    images = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    expected = align_stain(images) if aligned else images
+    expected = (expected - torch.tensor(card.mean)[:, None, None]) / torch.tensor(card.std)[:, None, None]
+    torch.testing.assert_close(seen[0][:1], expected, atol=0.02, rtol=0.02)
