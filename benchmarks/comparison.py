@@ -45,7 +45,7 @@ def run_fold(data: Data, name: str, fold: int, n_folds: int, n_seen: int, weight
             PaperTask(model, learnt, n_seen, fold), dataclasses.replace(plan, epochs=1, patience=None, keep_best=False)
         )
     else:
-        model = train(FieldsTask(model, method, learnt, n_seen, fold), Plan(1, seed=fold))
+        model = train(FieldsTask(model, method, learnt, n_seen, fold), Plan(1, lr=method.lr, seed=fold))
     parameters = sum(p.numel() for p in model.parameters())
     classifier, started = None, method.start or "none"
     if data.has_types and name in DETECTION and not isinstance(model, Yolo | FasterRcnn):

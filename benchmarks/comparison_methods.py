@@ -38,12 +38,13 @@ RESNET, MOBILENET, ALEXNET = "resnet50_imagenet", "mobilenet_v2_imagenet_coco_vo
 
 @dataclass(frozen=True)
 class Method:
-    """A method: its title, network by number of types, start weights of its encoder (a file's stem), how inputs are scaled."""
+    """A method: its title, network by number of types, start weights (a file's stem), scaling of inputs, learning rate."""
 
     title: str
     build: Callable[[int], nn.Module]
     start: str | None = None
     normalisation: Normalisation = IMAGENET
+    lr: float = Plan.lr
 
 
 METHODS = {
@@ -62,7 +63,7 @@ METHODS = {
     "faster_rcnn": Method(
         "Faster R-CNN, MobileNetV2", lambda n_types: FasterRcnn(n_types, SIZE_PX), MOBILENET, MINUS_ONE_TO_ONE
     ),
-    "yolo": Method("one-stage (YOLO-style), MobileNetV2", Yolo, MOBILENET, MINUS_ONE_TO_ONE),
+    "yolo": Method("one-stage (YOLO-style), MobileNetV2", Yolo, MOBILENET, MINUS_ONE_TO_ONE, 3e-3),
 }  # fmt: skip
 DETECTION = ("deeplab_resnet50", "deeplab_mobilenet_v2", "paper", "faster_rcnn", "yolo")
 """The methods whose boxes are compared; the first three are the two stages."""

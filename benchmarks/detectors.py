@@ -37,29 +37,36 @@ class Detections(NamedTuple):
     types: Tensor
 
 
-def encode(boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """The grid cell in which each box has its centre, and where and how large it is there.
+def encode(boxes: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The grid cells, of a grid of `shape`, that answer for each box: the one with its centre, and that one's neighbours.
 
     Returns
     -------
-    (n, 2) int64, row and column; (n, 4) float32: offset of the centre in the cell, 0..1, and log of size ÷ `ANCHOR_PX`.
+    (m, 2) int64, row and column; (m,) int64, the index of the box.
     """
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2 / STRIDE
-    places = centres.floor()
-    return places.long(), torch.cat([centres - places, torch.log((boxes[:, 2:] - boxes[:, :2]) / ANCHOR_PX)], dim=1)
+    centres = ((boxes[:, :2] + boxes[:, 2:]) / 2 / STRIDE).floor().long()
+    around = torch.cartesian_prod(torch.arange(-1, 2), torch.arange(-1, 2))  # (9, 2)
+    places = (centres[:, None] + around).flatten(0, 1)
+    which = torch.arange(len(boxes)).repeat_interleave(len(around))
+    inside = ((places >= 0) & (places < torch.tensor(shape))).all(dim=1)
+    return places[inside], which[inside]
 
 
 def decode(places: Tensor, values: Tensor) -> Tensor:
-    """The boxes (n, 4) of what `encode` gives."""
-    centres, sizes = (places + values[:, :2]) * STRIDE, values[:, 2:].exp() * ANCHOR_PX
+    """The boxes (m, 4) that grid cells (m, 2) mean by their values (m, 4).
+
+    The values are the place of the centre, 0..1 over the three cells round the grid cell, and the log of size ÷ `ANCHOR_PX`.
+    """
+    centres, sizes = (places + 3 * values[:, :2] - 1) * STRIDE, values[:, 2:].exp() * ANCHOR_PX
     return torch.cat([centres - sizes / 2, centres + sizes / 2], dim=1)
 
 
 class Yolo(nn.Module):
-    """Every cell of a grid of 16 px says whether a box has its centre there, where, how large, and of which type.
+    """Every cell of a grid of 16 px says whether a box has its centre there or next to it, where, how large, and of which type.
 
-    After Redmon and Farhadi (CVPR 2017), with one anchor; the boxes learn by their generalised IoU. Of two centres in one cell
-    the later one is learnt.
+    After Redmon and Farhadi (CVPR 2017), with one anchor, and with neighbouring cells that answer for a box too, as later
+    versions have it; the boxes learn by their generalised IoU and the distance of their sides. Where two boxes claim a cell it
+    learns both.
 
     Parameters
     ----------
@@ -87,18 +94,19 @@ class Yolo(nn.Module):
         return torch.cat([torch.sigmoid(raw[:, 1:3]), raw[:, 3:5].clamp(-4, 4)], dim=1)
 
     def loss(self, images: Tensor, boxes: Sequence[Tensor], types: Sequence[Tensor]) -> Tensor:
-        """Scalar: objectness, boxes and types, each per box."""
+        """Scalar: objectness, boxes and types, each per true box."""
         raw = self(images)
         objectness, total = torch.zeros_like(raw[:, 0]), raw.new_zeros(())
         count = max(1, sum(map(len, boxes)))
         for i, (wanted, kinds) in enumerate(zip(boxes, types, strict=True)):
-            places, _ = encode(wanted)
+            places, which = encode(wanted, (raw.shape[2], raw.shape[3]))
             rows, columns = places.T
-            objectness[i, rows, columns] = 1
             there = raw[i, :, rows, columns].T
             found = decode(places, self._values(there))
-            total = total + generalized_box_iou_loss(found, wanted, reduction="sum")
-            total = total + F.cross_entropy(there[:, 5:], kinds, reduction="sum")
+            objectness[i, rows, columns] = 1
+            total = total + 2 * generalized_box_iou_loss(found, wanted[which], reduction="sum")
+            total = total + F.smooth_l1_loss(found, wanted[which], reduction="sum") / STRIDE
+            total = total + F.cross_entropy(there[:, 5:], kinds[which], reduction="sum")
         total = total + F.binary_cross_entropy_with_logits(raw[:, 0], objectness, reduction="sum")
         mean: Tensor = total / count
         return mean

@@ -82,18 +82,23 @@ SIDES = st.floats(4, 200)
 
 
 @given(st.lists(st.tuples(st.floats(0, 226), st.floats(0, 226), SIDES, SIDES), min_size=1, max_size=4))
-def test_boxes_come_back_from_the_grid(rows: list[tuple[float, float, float, float]]) -> None:
+def test_a_box_is_answered_for_by_the_cell_of_its_centre_and_its_neighbours(
+    rows: list[tuple[float, float, float, float]],
+) -> None:
     y, x, height, width = torch.tensor(rows).T
     given_boxes = torch.stack([y - height / 2, x - width / 2, y + height / 2, x + width / 2], dim=1)
-    places, values = encode(given_boxes)
-    assert ((values[:, :2] >= 0) & (values[:, :2] <= 1)).all()
-    assert torch.allclose(decode(places, values), given_boxes, atol=1e-3)
+    places, which = encode(given_boxes, (15, 15))
+    assert ((places >= 0) & (places < 15)).all()
+    for i, (cy, cx, *_) in enumerate(rows):
+        expected = {(int(cy // STRIDE) + dy, int(cx // STRIDE) + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
+        assert set(map(tuple, places[which == i].tolist())) == {p for p in expected if min(p) >= 0 and max(p) < 15}
 
 
-def test_a_box_is_encoded_by_its_centre_and_size() -> None:
-    places, values = encode(torch.tensor([[32.0, 40.0, 32.0 + ANCHOR_PX, 40.0 + 2 * ANCHOR_PX]]))
-    assert places.tolist() == [[(32 + 32) // STRIDE, (40 + 64) // STRIDE]]
-    assert values[0].tolist() == pytest.approx([0.0, 0.5, 0.0, np.log(2)])
+def test_the_values_of_a_cell_mean_a_box() -> None:
+    values = torch.tensor([[1 / 3, 0.5, 0.0, np.log(2)], [2 / 3, 2 / 3, 0.0, 0.0]])
+    found = decode(torch.tensor([[4, 6], [0, 0]]), values)
+    assert found[0].tolist() == pytest.approx([64 - ANCHOR_PX / 2, 104 - ANCHOR_PX, 64 + ANCHOR_PX / 2, 104 + ANCHOR_PX])
+    assert found[1].tolist() == pytest.approx([16 - ANCHOR_PX / 2] * 2 + [16 + ANCHOR_PX / 2] * 2)
 
 
 def test_yolo_finds_what_its_map_says() -> None:
@@ -101,7 +106,7 @@ def test_yolo_finds_what_its_map_says() -> None:
     raw = torch.zeros(1, 7, 6, 6)
     raw[0, 0] = -20
     raw[0, :, 3, 2] = torch.tensor([8.0, 0, 0, 0, float(np.log(0.5)), -9, 9])
-    raw[0, :, 3, 3] = torch.tensor([2.0, 0, -9, 0, float(np.log(0.5)), -9, 9])  # nearly the same box, less certain
+    raw[0, :, 3, 3] = torch.tensor([2.0, 0, np.log(1 / 5), 0, float(np.log(0.5)), -9, 9])  # nearly the same box, less certain
     network.forward = lambda x: raw  # type: ignore[method-assign]
     found = network.detect(torch.zeros(1, 3, 96, 96))
     assert found.boxes.tolist() == [pytest.approx([56 - 32, 40 - 16, 56 + 32, 40 + 16])]
@@ -110,14 +115,14 @@ def test_yolo_finds_what_its_map_says() -> None:
 
 
 def test_a_perfect_map_costs_nothing_and_each_fault_does() -> None:
-    network, box, kind = Yolo(2), torch.tensor([[20.0, 30.0, 70.0, 80.0]]), torch.tensor([1])
-    places, values = encode(box)
+    network, box, kind = Yolo(2), torch.tensor([[24.0, 24.0, 72.0, 88.0]]), torch.tensor([1])
     perfect = torch.zeros(1, 7, 6, 6)
     perfect[:, 0] = -20
-    row, column = places[0].tolist()
-    perfect[0, :, row, column] = torch.cat(
-        [torch.tensor([20.0]), torch.logit(values[0, :2]), values[0, 2:], torch.tensor([-9.0, 9])]
-    )
+    size = torch.tensor([48 / ANCHOR_PX, 64 / ANCHOR_PX]).log()
+    for row, column in encode(box, (6, 6))[0].tolist():
+        place = (torch.tensor([48 / STRIDE - row, 56 / STRIDE - column]) + 1) / 3
+        perfect[0, :, row, column] = torch.cat([torch.tensor([20.0]), torch.logit(place, 1e-9), size, torch.tensor([-9.0, 9])])
+    row, column = 3, 3  # the grid cell of the centre
 
     def loss(raw: torch.Tensor) -> float:
         network.forward = lambda x: raw  # type: ignore[method-assign]
@@ -127,10 +132,10 @@ def test_a_perfect_map_costs_nothing_and_each_fault_does() -> None:
     wrong_type, missed, elsewhere = perfect.clone(), perfect.clone(), perfect.clone()
     wrong_type[0, 5:, row, column] = torch.tensor([9.0, -9])
     missed[0, 0, row, column] = -20
-    elsewhere[0, 1, row, column] += 5
+    elsewhere[0, 1, row, column] = torch.logit(torch.tensor((8 / STRIDE + 1) / 3))  # the box 8 px lower
     assert loss(wrong_type) == pytest.approx(18, abs=1e-3)
     assert loss(missed) == pytest.approx(20, abs=1e-3)
-    assert 0.1 < loss(elsewhere) < 1
+    assert loss(elsewhere) == pytest.approx(2 * (1 - 40 / 56) + 2 * 7.5 / STRIDE, abs=1e-3)
 
 
 def test_boxes_change_their_order_of_axes_for_torchvision_and_back() -> None:
