@@ -18,7 +18,9 @@ from napari_wbc import __version__
 from napari_wbc.cells import Analysis, Box, Cell, CellTable, Probabilities, RgbImage, Scale
 from napari_wbc.cli import app
 from napari_wbc.config import Settings
+from napari_wbc.datasets import LAYOUTS
 from napari_wbc.errors import CheckpointError, DeviceError, ModelMemoryError, StorageError, WbcError
+from napari_wbc.exchange import FORMATS
 from napari_wbc.pipeline import Models
 from napari_wbc.results import write_analysis
 from napari_wbc.results.record import InputFile, Origin
@@ -350,6 +352,11 @@ def test_the_help_of_a_command_explains_every_argument_and_option(command: str) 
     entries = re.findall(r"^  (\S.*(?:\n {4,}.*)*)", listed, re.MULTILINE)
     assert any(entry.startswith("--debug") for entry in entries)
     assert [entry for entry in entries if not re.search(r"\s{2,}[A-Z]", entry)] == []
+
+
+def test_the_help_of_import_names_every_format_and_data_set() -> None:
+    text = re.sub(r"-\n\s+", "-", call("import", "--help").stdout)  # a name may be broken at its hyphen
+    assert [name for name in (*FORMATS, *LAYOUTS) if not re.search(rf"\b{name}\b", text)] == []
 
 
 def test_train_and_crossval_share_the_options_of_a_lesson() -> None:

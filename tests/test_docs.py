@@ -17,6 +17,7 @@ from napari_wbc.cli import app
 from napari_wbc.results.runfile import RunFile, read_run
 from napari_wbc.results.summary import CELL_COLUMNS, IMAGE_COLUMNS
 from napari_wbc.synthetic import draw_field
+from tests.test_architecture import FRONT_ENDS, LISTING
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -154,6 +155,11 @@ def test_the_columns_are_those_of_the_tables() -> None:
         section = PAGES["docs/results-folder.md"].partition(f"\n## {title}\n")[2].partition("\n## ")[0]
         firsts = re.findall(r"^\| (`.*?) \|", section, flags=re.MULTILINE)
         assert sorted(re.findall("`(.*?)`", " ".join(firsts))) == sorted(columns), title
+
+
+def test_the_reference_has_every_row_of_the_listing_below_the_front_ends() -> None:
+    documented = {name.partition(".")[0] for name in re.findall(r"automodule:: napari_wbc\.(\S+)", PAGES["docs/api.md"])}
+    assert documented == set(LISTING) - set(FRONT_ENDS)
 
 
 def test_it_says_first_and_last_that_it_is_for_research_only() -> None:
