@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from napari_wbc.batch import Progress, RunSummary, run
+from napari_wbc.batch import RunSummary, run
 from napari_wbc.config import Settings
-from napari_wbc.pipeline import Models
+from napari_wbc.pipeline import Models, finish
 from napari_wbc.results import tables
 from tests.fakes import load_fakes
 
@@ -16,20 +16,10 @@ SETTINGS = Settings(um_per_px=0.17, min_area_px=20)
 TABLES = ("images.csv", "cells.csv", "differential.csv")
 
 
-def finish(steps: object) -> tuple[list[Progress], RunSummary]:
-    """All that a run yields, and what it returns."""
-    seen: list[Progress] = []
-    while True:
-        try:
-            seen.append(next(steps))  # type: ignore[call-overload]
-        except StopIteration as end:
-            return seen, end.value
-
-
 def go(
     inputs: Path, out: Path, load: Callable[[], Models] = load_fakes, settings: Settings = SETTINGS, **options: object
 ) -> RunSummary:
-    return finish(run(inputs, out, load, settings, **options))[1]  # type: ignore[arg-type]
+    return finish(run(inputs, out, load, settings, **options))  # type: ignore[arg-type]
 
 
 def contract(out: Path) -> dict[str, bytes]:

@@ -26,8 +26,9 @@ from napari_wbc.pipeline import Models, analyse
 from napari_wbc.results import read_analysis, read_record, record_path, write_analysis
 from napari_wbc.results.record import Record
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
-from tests.runs import SETTINGS, TABLES, contract, counts, finish, go, images, timeless
+from tests.runs import SETTINGS, TABLES, contract, counts, go, images, timeless
 from tests.smears import smear, write_slides, write_smear
+from tests.steps import watch
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def test_nothing_is_done_twice(smears: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     go(smears, out)
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (out / "records").rglob("*.json")}
-    seen, _ = finish(run(smears, out, load_fakes, SETTINGS))
+    seen, _ = watch(run(smears, out, load_fakes, SETTINGS))
     assert {step.status for step in seen} == {"skipped"}
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (out / "records").rglob("*.json")} == before
     assert counts(out) == {"skipped": 6}

@@ -18,7 +18,9 @@ from napari_wbc import __version__
 from napari_wbc.cells import Analysis, Box, Cell, CellTable, Probabilities, RgbImage, Scale
 from napari_wbc.cli import app
 from napari_wbc.config import Settings
+from napari_wbc.datasets import LAYOUTS
 from napari_wbc.errors import CheckpointError, DeviceError, ModelMemoryError, StorageError, WbcError
+from napari_wbc.exchange import FORMATS
 from napari_wbc.pipeline import Models
 from napari_wbc.results import write_analysis
 from napari_wbc.results.record import InputFile, Origin
@@ -331,11 +333,37 @@ def test_formats_that_are_none_and_folders_that_are_full_are_wrong_use(tmp_path:
     assert not (tmp_path / "dst").exists()
 
 
+COMMANDS = ("run", "demo", "collect", "verify", "models", "evaluate", "export", "import", "train", "crossval")
+
+
 def test_version_and_help() -> None:
     assert call("--version").stdout.strip() == f"napari-wbc {__version__}"
     text = call("--help").stdout
-    for command in ("run", "demo", "collect", "verify", "models", "evaluate", "export", "import", "train"):
+    for command in COMMANDS:
         assert re.search(rf"^\s+{command}\b", text, re.MULTILINE)
+    assert "..." not in text.replace("[ARGS]...", "")  # a line that was cut
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_explains_every_argument_and_option(command: str) -> None:
+    found = call(command, "--help")
+    assert found.exit_code == 0
+    listed = found.stdout.partition("\n\nArguments:")[2] or found.stdout.partition("\n\nOptions:")[2]
+    entries = re.findall(r"^  (\S.*(?:\n {4,}.*)*)", listed, re.MULTILINE)
+    assert any(entry.startswith("--debug") for entry in entries)
+    assert [entry for entry in entries if not re.search(r"\s{2,}[A-Z]", entry)] == []
+
+
+def test_the_help_of_import_names_every_format_and_data_set() -> None:
+    text = re.sub(r"-\n\s+", "-", call("import", "--help").stdout)  # a name may be broken at its hyphen
+    assert [name for name in (*FORMATS, *LAYOUTS) if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_train_and_crossval_share_the_options_of_a_lesson() -> None:
+    shared = {"--recipe", "--from", "--start", "--set", "--images", "--seed", "--device"}
+    train, crossval = (set(re.findall(r"--[a-z-]+", call(name, "--help").stdout)) for name in ("train", "crossval"))
+    assert train & crossval == shared | {"--out", "--debug", "--help"}
+    assert train ^ crossval == {"--resume", "--folds", "--by"}
 
 
 def test_help_loads_nothing_heavy() -> None:

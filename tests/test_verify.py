@@ -15,8 +15,9 @@ from napari_wbc.errors import ResultsError, UsageError
 from napari_wbc.pipeline import Models
 from napari_wbc.results import read_analysis, read_record, write_analysis
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
-from tests.runs import finish, go
+from tests.runs import go
 from tests.smears import write_slides, write_smear
+from tests.steps import watch
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def check(out: Path, load: Callable[[], Models] = load_fakes, **options: object) -> Verification:
-    _, result = finish(verify(out, load, **options))  # type: ignore[arg-type]
+    _, result = watch(verify(out, load, **options))  # type: ignore[arg-type]
     assert isinstance(result, Verification)
     return result
 
@@ -44,7 +45,7 @@ def test_a_sound_folder_is_sound(out: Path) -> None:
 
 def test_the_sample_is_drawn_by_the_seed(out: Path) -> None:
     def sampled(seed: int) -> list[str]:
-        return [step.image for step in finish(verify(out, load_fakes, sample=2, seed=seed))[0][7:]]
+        return [step.image for step in watch(verify(out, load_fakes, sample=2, seed=seed))[0][7:]]
 
     assert sampled(1) == sampled(1)
     assert len({tuple(sampled(seed)) for seed in range(5)}) > 1

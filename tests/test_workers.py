@@ -23,8 +23,9 @@ from napari_wbc.errors import CheckpointError, StorageError, WorkersError
 from napari_wbc.pipeline import Models
 from napari_wbc.results.runfile import read_run
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
-from tests.runs import SETTINGS, contract, counts, finish, go, images, timeless
+from tests.runs import SETTINGS, contract, counts, go, images, timeless
 from tests.smears import write_slides, write_smear
+from tests.steps import watch
 
 
 @pytest.fixture
@@ -207,6 +208,6 @@ def test_every_image_is_yielded_once_also_where_workers_die(smears: Path, tmp_pa
     load = partial(load_with_decoder_that_crashes, "slide-1/field-1.png")
     from napari_wbc.batch import run
 
-    seen, _ = finish(run(smears, tmp_path / "out", load, SETTINGS, workers=1))
+    seen, _ = watch(run(smears, tmp_path / "out", load, SETTINGS, workers=1))
     assert sorted(step.image for step in seen) == sorted(images(tmp_path / "out"))
     assert [step.done for step in seen] == list(range(1, 11))

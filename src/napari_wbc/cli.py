@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from ._cli.options import CommandWithSettings, read_options
-from .errors import ModelMemoryError, StorageError, UsageError, WbcError, WorkersError
+from ._cli.exits import exit_codes
+from ._cli.options import THREADS, Folder, Images, LessonOptions, ManyImages, ModelOptions, Seed, takes
+from ._cli.settings import CommandWithSettings, read_options
+from .errors import UsageError
 from .exchange import FORMATS
-
-if TYPE_CHECKING:
-    from .pipeline import Models
 
 app = typer.Typer(
     help="Find, outline, name and count the white blood cells of stained blood smears. Research use only.",
+    epilog="`napari-wbc COMMAND --help` tells more of each. Begin with `napari-wbc demo NEW_FOLDER`.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -29,25 +24,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the networks run.")]
-SegmenterName = Annotated[str, typer.Option(help="Model that finds the cells: a name that `models` lists, or a file.")]
-ClassifierName = Annotated[str, typer.Option(help="Model that names the cells: a name that `models` lists, or a file.")]
-THREADS = 2
-Threads = Annotated[
-    int, typer.Option(min=1, help="Threads of each process on the processor; with others, last digits may be others.")
-]
-What = Annotated[Literal["segmenter", "classifier"], typer.Argument(help="The network to train.")]
-Data = Annotated[list[Path], typer.Argument(metavar="DATA...", help="Results folders that a person has corrected.")]
-RecipeName = Annotated[Literal["default", "paper"], typer.Option(help="How to train.")]
-FromModel = Annotated[
-    str | None, typer.Option("--from", metavar="NAME|FILE", help="Model to fine-tune; without --start, the bundled one.")
-]
-StartWeights = Annotated[
-    str | None, typer.Option(metavar="NAME|FILE", help="Start weights: an .npz file, a name of torchvision's, or none.")
-]
-Changes = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a number of the recipe.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same split and training.")]
-Images = Annotated[list[Path] | None, typer.Option(help="Folder of the images, where they have moved.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the log.")]
 
 
@@ -74,13 +50,12 @@ def _global(
 
 
 @app.command(cls=CommandWithSettings)
+@takes(ModelOptions)
 def run(
+    models: ModelOptions,
     context: typer.Context,
-    inputs: Annotated[list[str], typer.Argument(metavar="IN...", help="Image files, folders (with all below them), patterns.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Image files, folders (with all below them), patterns.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results; an earlier run there is continued.")],
-    device: Device = "auto",
-    segmenter: SegmenterName = "default",
-    classifier: ClassifierName = "default",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try images again that failed before.")] = False,
     rehash: Annotated[
         bool, typer.Option("--rehash", help="Read every image for its hash; else size and time of change are trusted.")
@@ -94,9 +69,14 @@ def run(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done with each image, and why.")] = False,
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that do the work; 0: the program's own, which a crashing decoder ends.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Processes that do the work; 0: the program's own, which a broken image may end."
+        ),
     ] = 1,
-    threads: Threads = THREADS,
+    threads: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Threads of each process; another number may change last digits.")
+    ] = THREADS,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Only part I, from 0 to N - 1; `collect` makes the tables of all parts.")
     ] = None,
@@ -105,13 +85,18 @@ def run(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Find, outline, name and count the white blood cells of many images."""
-    with _exit_codes(debug):
+    """Find, outline, name and count the white blood cells.
+
+    The same command again continues: images that are done are skipped. Exit codes: 0 all done, 1 some images failed, 2 wrong
+    use or no image, 3 stopped (disk, permission, memory), 130 Ctrl-C.
+    """
+    with exit_codes(debug):
         settings = read_options(context)
         from . import batch
         from ._cli import terminal
+        from ._cli.progress import follow_images
 
-        load = partial(_load, segmenter, classifier, device, threads)
+        load = models.loader(threads)
         redo = batch.Redo(retry_failed, rehash, overwrite_reviewed)
         part = None if shard is None else batch.read_shard(shard)
         if dry_run:
@@ -119,74 +104,74 @@ def run(
             print("\n".join(map(terminal.task_text, tasks)))
             print(terminal.needs_text(tasks), file=sys.stderr)
             return
-        steps = batch.run(inputs, out, load, settings, redo=redo, shard=part, workers=workers, cluster=cluster)
-        summary = terminal.follow(steps)
+        summary = follow_images(batch.run(inputs, out, load, settings, redo=redo, shard=part, workers=workers, cluster=cluster))
         print(terminal.run_text(summary))
     raise typer.Exit(summary.exit_code)
 
 
 @app.command(cls=CommandWithSettings)
+@takes(ModelOptions)
 def demo(
+    models: ModelOptions,
     context: typer.Context,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the drawn images and their results.")],
-    device: Device = "auto",
-    segmenter: SegmenterName = "default",
-    classifier: ClassifierName = "default",
     debug: Debug = False,
 ) -> None:
-    """Draw a small set of smears, analyse it, and compare with what was drawn."""
-    with _exit_codes(debug):
+    """Draw smears, analyse them, compare with what was drawn."""
+    with exit_codes(debug):
         settings = read_options(context)
         from . import batch
         from ._cli import terminal
         from ._cli.demo import compare_with_truth, draw
+        from ._cli.progress import follow_images
 
         print(
             "These smears are SYNTHETIC: drawn by the program, no blood. They show that it works here, not how well on yours."
         )
         drawn = draw(out)
-        summary = terminal.follow(
-            batch.run(drawn.images, drawn.results, partial(_load, segmenter, classifier, device, THREADS), settings)
-        )
+        summary = follow_images(batch.run(drawn.images, drawn.results, models.loader(), settings))
         print(terminal.run_text(summary))
         print(terminal.truth_text(compare_with_truth(drawn)))
     raise typer.Exit(summary.exit_code)
 
 
 @app.command()
-def collect(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A results folder.")],
-    debug: Debug = False,
-) -> None:
-    """Make the tables and the report of a results folder again, from its records."""
-    with _exit_codes(debug):
+def collect(results: Folder, debug: Debug = False) -> None:
+    """Make tables and report of a results folder again.
+
+    They are made from its records alone; needed after shards, or when a table was lost.
+    """
+    with exit_codes(debug):
         from ._cli import terminal
         from .batch.collect import collect as make
 
-        summary = make(out)
-        print(terminal.folder_text(summary, out))
+        summary = make(results)
+        print(terminal.folder_text(summary, results))
     raise typer.Exit(1 if summary.failed else 0)
 
 
 @app.command()
+@takes(ModelOptions)
 def verify(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A results folder.")],
-    sample: Annotated[int, typer.Option(min=0, help="Images to be analysed again at most.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed takes the same images.")] = 0,
-    images: Annotated[Path | None, typer.Option(help="Folder of the images, where they have moved.")] = None,
-    device: Device = "auto",
-    segmenter: SegmenterName = "default",
-    classifier: ClassifierName = "default",
+    models: ModelOptions,
+    results: Folder,
+    sample: Annotated[int, typer.Option(min=0, metavar="N", help="Images to be analysed again at most.")] = 10,
+    seed: Seed = 0,
+    images: Images = None,
     debug: Debug = False,
 ) -> None:
-    """Tell which files of a results folder are missing, altered, or no longer reproducible."""
-    with _exit_codes(debug):
+    """Find what is missing, altered or not reproducible.
+
+    Every file of the results folder is looked at, and some images are analysed again. Exit code 1 if something is wrong.
+    """
+    with exit_codes(debug):
         from ._cli import terminal
+        from ._cli.progress import follow_images
         from .batch.verify import verify as steps
         from .results.runfile import read_run
 
-        load = partial(_load, segmenter, classifier, device, read_run(out).threads)
-        result = terminal.follow(steps(out, load, sample, seed, images))
+        load = models.loader(read_run(results).threads)
+        result = follow_images(steps(results, load, sample, seed, images))
         print(terminal.verification_text(result))
     raise typer.Exit(result.exit_code)
 
@@ -194,7 +179,7 @@ def verify(
 @app.command()
 def models(debug: Debug = False) -> None:
     """List the models that come with the program, each with its card."""
-    with _exit_codes(debug):
+    with exit_codes(debug):
         from ._cli import terminal
         from .nets import list_models
 
@@ -204,12 +189,17 @@ def models(debug: Debug = False) -> None:
 @app.command()
 def evaluate(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The results folder to judge.")],
-    truth: Annotated[Path, typer.Option(help="Results folder of the same images that a person vouches for.")],
+    truth: Annotated[
+        Path, typer.Option(metavar="RESULTS", help="Results folder of the same images that a person vouches for.")
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Compare results with the truth: outlines, boxes, types, with intervals."""
-    with _exit_codes(debug):
+    """Compare results with the truth: outlines, boxes, types.
+
+    Every share has its 95 % interval.
+    """
+    with exit_codes(debug):
         from .evaluate import evaluate as judge
         from .evaluate import read_pairs
 
@@ -219,44 +209,54 @@ def evaluate(
 
 @app.command()
 def export(
-    format_: Annotated[str, typer.Argument(metavar="FORMAT", help=f"Of the files: {', '.join(FORMATS)}.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A results folder.")],
+    format_: Annotated[str, typer.Argument(metavar="FORMAT", help=f"Format: {', '.join(FORMATS)}.")],
+    results: Folder,
     dst: Annotated[Path, typer.Argument(metavar="DST", help="New folder for the files.")],
-    images: Images = None,
+    images: ManyImages = None,
     debug: Debug = False,
 ) -> None:
-    """Write results in a format of other programs; `import` brings back what was corrected there."""
-    with _exit_codes(debug):
+    """Write results in a format of other programs.
+
+    `import` brings back what was corrected there.
+    """
+    with exit_codes(debug):
         from ._cli import importing
+        from ._cli.progress import follow_images
         from .exchange.transfer import export_results
 
-        print(importing.export_text(importing.follow(export_results(format_, out, dst, images or ()))))
+        print(importing.export_text(follow_images(export_results(format_, results, dst, images or ()))))
 
 
 @app.command("import")
 def import_(
     what: Annotated[
-        str, typer.Argument(metavar="FORMAT", help=f"{', '.join(FORMATS)}; or a data set: bccd, lisc, pbc, raabin, zheng.")
+        str,
+        typer.Argument(metavar="FORMAT", help=f"Format: {', '.join(FORMATS)}; or data set: bccd, lisc, pbc, raabin, zheng."),
     ],
     src: Annotated[Path, typer.Argument(metavar="SRC", help="The files, or the folder of the data set, unpacked.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Results folder of these images; of a data set, a new one.")],
-    images: Images = None,
+    out: Annotated[Path, typer.Argument(metavar="RESULTS", help="Results folder of these images; of a data set, a new one.")],
+    images: ManyImages = None,
     debug: Debug = False,
 ) -> None:
-    """Bring what was corrected in other programs into results, or make results of a public data set."""
-    with _exit_codes(debug):
+    """Bring back corrections, or import a public data set.
+
+    What was corrected in other programs changes the results folder; a data set becomes a new one. Exit code 1 if an image
+    failed.
+    """
+    with exit_codes(debug):
         from ._cli import importing, terminal
+        from ._cli.progress import follow_images
         from .batch.collect import collect as make
         from .datasets import LAYOUTS, import_dataset
         from .exchange.transfer import import_into
 
         if what in FORMATS:
-            transfer = importing.follow(import_into(what, src, out, images or ()))
+            transfer = follow_images(import_into(what, src, out, images or ()))
             tables = make(out)
             print(f"{importing.changes_text(transfer)}\n{terminal.folder_text(tables, out)}")
             exit_code = transfer.exit_code
         elif what in LAYOUTS:
-            summary = importing.follow(import_dataset(what, src, out))
+            summary = follow_images(import_dataset(what, src, out))
             print(importing.import_text(summary))
             exit_code = summary.exit_code
         else:
@@ -265,106 +265,50 @@ def import_(
 
 
 @app.command()
+@takes(LessonOptions)
 def train(
-    what: What,
-    data: Data,
+    lesson: LessonOptions,
     model: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL", help="The model to write: NAME.safetensors.")],
-    recipe: RecipeName = "default",
-    from_model: FromModel = None,
-    start: StartWeights = None,
-    changes: Changes = None,
-    images: Images = None,
-    seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a training that was stopped.")] = False,
-    device: Device = "auto",
     debug: Debug = False,
 ) -> None:
-    """Train a network on corrected images; exit code 1 if it is worse than the model it began with."""
-    with _exit_codes(debug):
-        from ._cli import training as terminal
-        from .training.recipes import make_recipe
+    """Train a network on corrected images.
+
+    Exit code 1 if it is significantly worse, on images held out, than the model it began with.
+    """
+    with exit_codes(debug):
+        from ._cli.training import follow_epochs, outcome_text
         from .training.train import Request
         from .training.train import train as steps
 
-        made = make_recipe(what, recipe, terminal.read_changes(changes or []))
-        request = Request(
-            what=what, data=tuple(data), model=model, recipe=made, from_model=from_model, start=start,
-            images=tuple(images or ()), seed=seed, resume=resume, device=device,
-        )  # fmt: skip
-        outcome = terminal.follow(steps(request), request.epochs)
-        print(terminal.outcome_text(outcome))
+        request = Request(**lesson.fields(), model=model, resume=resume)
+        outcome = follow_epochs(steps(request), request.epochs)
+        print(outcome_text(outcome))
     raise typer.Exit(0 if outcome.comparison is None or outcome.comparison.promoted else 1)
 
 
 @app.command()
+@takes(LessonOptions)
 def crossval(
-    what: What,
-    data: Data,
+    lesson: LessonOptions,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the folds; one there is continued.")],
-    folds: Annotated[int, typer.Option(min=2, help="Into how many parts the images go.")] = 10,
+    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Into how many parts the images go.")] = 10,
     by: Annotated[
         Literal["auto", "slide", "image"],
         typer.Option(help="What stays together; auto: slides, where that leaves of every type something to learn from."),
     ] = "auto",
-    recipe: RecipeName = "default",
-    from_model: FromModel = None,
-    start: StartWeights = None,
-    changes: Changes = None,
-    images: Images = None,
-    seed: Seed = 0,
-    device: Device = "auto",
     debug: Debug = False,
 ) -> None:
-    """Judge a recipe: train once for each part of the images, on the others, and pool what is said of the parts."""
-    with _exit_codes(debug):
-        from ._cli import training as terminal
+    """Judge a recipe by cross-validation on corrected images.
+
+    One network is trained for each part of the images, on the other parts; what they say of the parts is pooled.
+    """
+    with exit_codes(debug):
+        from ._cli.training import follow_epochs
         from .training.crossval import Request
         from .training.crossval import crossval as steps
-        from .training.recipes import make_recipe
 
-        made = make_recipe(what, recipe, terminal.read_changes(changes or []))
-        request = Request(
-            what=what, data=tuple(data), out=out, folds=folds, by=by, recipe=made, from_model=from_model, start=start,
-            images=tuple(images or ()), seed=seed, device=device,
-        )  # fmt: skip
-        figures = terminal.follow(steps(request), request.epochs)
+        request = Request(**lesson.fields(), out=out, folds=folds, by=by)
+        figures = follow_epochs(steps(request), request.epochs)
         print(figures.table())
         print(f"\nFigures: {out.absolute() / 'crossval.json'}")
-
-
-def _load(segmenter: str, classifier: str, device: str, threads: int) -> Models:
-    """Load the models; worker processes and clusters call it by its name."""
-    from .nets import load_models
-
-    return load_models(segmenter=segmenter, classifier=classifier, device=device, threads=threads)
-
-
-@contextmanager
-def _exit_codes(debug: bool) -> Iterator[None]:
-    """Turn errors into one clear message on stderr and the exit codes 2 (wrong use), 3 (stopped) and 130 (Ctrl-C)."""
-    logger = logging.getLogger("napari_wbc")
-    logger.handlers = [_StderrLog(debug)]
-    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("Stopped. What is finished is kept; the same command continues (`train`: with --resume).", file=sys.stderr)
-        raise typer.Exit(130) from None
-    except WbcError as error:
-        if debug:
-            traceback.print_exc()
-        print(f"Error: {error}", file=sys.stderr)
-        raise typer.Exit(3 if isinstance(error, StorageError | ModelMemoryError | WorkersError) else 2) from None
-
-
-class _StderrLog(logging.Handler):
-    """The log on stderr, one line each; tracebacks only with `--debug`."""
-
-    def __init__(self, debug: bool) -> None:
-        super().__init__()
-        self.debug = debug
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print a record."""
-        text = self.format(record) if self.debug else record.getMessage()
-        print(f"{record.levelname.capitalize()}: {text}", file=sys.stderr)

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 from napari_wbc.cells import Analysis
 from napari_wbc.datasets import ImportSummary, Progress, import_dataset
 from napari_wbc.results import read_analysis
+from tests.steps import watch
 
 Disc = tuple[float, float, float]
 """Row and column of the centre, and radius, px."""
@@ -56,12 +57,7 @@ def save(path: Path, pixels: npt.NDArray[np.uint8], orientation: int | None = No
 
 def run_import(layout: str, src: Path, out: Path) -> tuple[list[Progress], ImportSummary]:
     """Import to the end; what was seen on the way, and the summary."""
-    steps, seen = import_dataset(layout, src, out), []
-    while True:
-        try:
-            seen.append(next(steps))
-        except StopIteration as end:
-            return seen, end.value
+    return watch(import_dataset(layout, src, out))
 
 
 def imported(layout: str, src: Path, out: Path, image: str) -> Analysis:

@@ -19,6 +19,7 @@ from napari_wbc.config import CELL_TYPES, Settings
 from napari_wbc.exchange.transfer import Transfer, export_results, import_into
 from napari_wbc.measure import measure
 from napari_wbc.nucleus import nucleus_areas_px
+from napari_wbc.pipeline import finish
 from napari_wbc.results import read_analysis, read_record, write_analysis
 from napari_wbc.results.record import InputFile, Origin, Record
 from napari_wbc.results.runfile import Model, begin, relative_root, write_run
@@ -88,24 +89,14 @@ def emptied(folder: Path, images: Mapping[str, Labels | Analysis]) -> Path:
     return make_results(folder, {name: np.zeros(shape, dtype=np.int32) for name, shape in shapes.items()})
 
 
-def run(steps: Any) -> Transfer:
-    """To the end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            transfer: Transfer = end.value
-            return transfer
-
-
 def export(name: str, out: Path, dst: Path) -> Path:
-    transfer = run(export_results(name, out, dst))
+    transfer = finish(export_results(name, out, dst))
     assert transfer.exit_code == 0
     return dst
 
 
 def bring_in(name: str, src: Path, out: Path) -> Transfer:
-    return run(import_into(name, src, out))
+    return finish(import_into(name, src, out))
 
 
 def one_failure(name: str, src: Path, out: Path) -> str:

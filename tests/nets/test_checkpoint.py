@@ -35,20 +35,22 @@ CLASSIFIER = Card(
 )
 
 
+def saved(card: Card, n_outputs: int, folder: Path) -> Path:
+    """A network with random weights, as a file."""
+    torch.manual_seed(0)
+    path = folder / f"{card.task}.safetensors"
+    save_checkpoint(path, card.architecture.build(n_outputs), card)
+    return path
+
+
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("models") / "segmenter.safetensors"
-    save_checkpoint(path, SEGMENTER.architecture.build(2), SEGMENTER)
-    return path
+    return saved(SEGMENTER, 2, tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("models") / "classifier.safetensors"
-    save_checkpoint(path, CLASSIFIER.architecture.build(6), CLASSIFIER)
-    return path
+    return saved(CLASSIFIER, 6, tmp_path_factory.mktemp("models"))
 
 
 def test_round_trip_keeps_card_and_halved_weights(segmenter: Path) -> None:

@@ -18,6 +18,7 @@ from napari_wbc.config import CELL_TYPES, UNIDENTIFIED
 from napari_wbc.errors import CheckpointError, UsageError
 from napari_wbc.evaluate import Pair, evaluate
 from napari_wbc.evaluate.compare import compare
+from napari_wbc.pipeline import finish
 from napari_wbc.results import images_in, iter_records, read_analysis
 from napari_wbc.results.pixels import read_pixels
 from napari_wbc.training import segmenter_job
@@ -46,16 +47,6 @@ def request_for(results: Path, out: Path, what: Any = "classifier", folds: int =
     model = make(out.parent / "old.safetensors")
     recipe = make_recipe(what, "default", TINY | changes)
     return Request(what=what, data=(results,), out=out, recipe=recipe, from_model=str(model), folds=folds, device="cpu")
-
-
-def finish(request: Request) -> CrossValidation:
-    steps = crossval(request)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            figures: CrossValidation = end.value
-            return figures
 
 
 # -- who is in which fold ----------------------------------------------------------------------------------------------
@@ -208,7 +199,7 @@ def test_every_cell_is_named_once_by_a_network_that_did_not_learn_from_it(result
     """A network that calls everything a basophil and hardly learns: the basophils are right."""
     request = request_for(results, tmp_path / "cv", lr="1e-12")
     tiny_classifier(tmp_path / "old.safetensors", likes=0)
-    found = finish(request)
+    found = finish(crossval(request))
     true = [cell.cell_type for image in images_in(results) for cell in read_analysis(results, image).cells]
     assert found.naming is not None
     assert (found.naming.accuracy.k, found.naming.accuracy.n) == (true.count("basophil"), len(true))
@@ -229,7 +220,7 @@ def test_every_cell_is_named_once_by_a_network_that_did_not_learn_from_it(result
 
 def test_a_stopped_cross_validation_continues_to_the_same_figures(results: Path, tmp_path: Path) -> None:
     whole = request_for(results, tmp_path / "whole")
-    finish(whole)
+    finish(crossval(whole))
     part = dataclasses.replace(whole, out=tmp_path / "part")
     steps = crossval(part)
     while not ((step := next(steps)).fold == 2 and isinstance(step.step, Epoch)):
@@ -265,7 +256,7 @@ def test_a_segmenter_is_judged_on_the_whole_image_as_it_is_used(
         return Segmentation(own.labels, {cell.cell_id: 0.9 for cell in own.cells}, own.scale)
 
     monkeypatch.setattr(segmenter_job, "segment_cells", perfect)
-    found = finish(request_for(results, tmp_path / "cv", "segmenter", folds=2, window_px="64", fine_tune_epochs="1"))
+    found = finish(crossval(request_for(results, tmp_path / "cv", "segmenter", folds=2, window_px="64", fine_tune_epochs="1")))
     assert found.pixels is not None
     assert found.objects is not None
     assert found.pixels.iou_wbc == found.pixels.bf_wbc_image_mean == found.objects.average_precision == 1

@@ -20,6 +20,7 @@ from napari_wbc.nets import load_models
 from napari_wbc.nets.alexnet import AlexNet
 from napari_wbc.nets.checkpoint import KEY, read_card
 from napari_wbc.nets.deeplab import DeepLabV3Plus
+from napari_wbc.pipeline import finish
 from napari_wbc.training.begin import begin, load_matching
 from napari_wbc.training.classifier_job import ClassifierJob, fit_temperature
 from napari_wbc.training.folders import open_sources
@@ -27,7 +28,7 @@ from napari_wbc.training.recipes import RECIPES, make_recipe
 from napari_wbc.training.segmenter_job import SegmenterJob
 from napari_wbc.training.split import split
 from napari_wbc.training.state import Epoch
-from napari_wbc.training.train import Outcome, Request, train
+from napari_wbc.training.train import Request, train
 from tests.training.drawn import corrected, tiny_classifier, tiny_segmenter
 
 TINY = {"batch": "2", "batches_per_epoch": "1", "fine_tune_epochs": "2", "epochs": "1"}
@@ -38,16 +39,6 @@ RUNNER = CliRunner()
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return corrected(tmp_path_factory.mktemp("drawn"))
-
-
-def finish(request: Request) -> Outcome:
-    steps = train(request)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            return outcome
 
 
 def call(*arguments: object) -> Result:
@@ -136,15 +127,15 @@ def test_a_stopped_training_resumes_to_the_same_model(results: Path, tmp_path: P
         what="classifier", data=(results,), model=tmp_path / "whole" / "m.safetensors", recipe=recipe, from_model=str(old)
     )
     part = dataclasses.replace(whole, model=tmp_path / "part" / "m.safetensors")
-    expected = finish(whole)
+    expected = finish(train(whole))
     steps = train(part)
     while not isinstance(next(steps), Epoch):
         pass
     steps.close()
     assert not part.model.exists()
     with pytest.raises(UsageError, match="a training of 1 epochs"):
-        finish(part)
-    found = finish(dataclasses.replace(part, resume=True))
+        finish(train(part))
+    found = finish(train(dataclasses.replace(part, resume=True)))
     assert [e.loss for e in found.history.epochs] == [e.loss for e in expected.history.epochs]
     assert found.card == expected.card
     tensors = load_file(part.model)
@@ -181,7 +172,9 @@ def test_the_papers_recipe_trains_both_networks_from_start_weights_to_models_tha
 
 def test_the_default_recipe_trains_from_start_weights(results: Path, tmp_path: Path) -> None:
     recipe = make_recipe("segmenter", "default", TINY_SEGMENTER | {"um_per_px": "0.8"})
-    outcome = finish(Request(what="segmenter", data=(results,), model=tmp_path / "s.safetensors", recipe=recipe, start="none"))
+    outcome = finish(
+        train(Request(what="segmenter", data=(results,), model=tmp_path / "s.safetensors", recipe=recipe, start="none"))
+    )
     assert outcome.comparison is None
     assert outcome.card.outputs == ("wbc", "core")
     assert outcome.card.um_per_px == 0.8
@@ -190,7 +183,9 @@ def test_the_default_recipe_trains_from_start_weights(results: Path, tmp_path: P
     low, high = known["cell_diameter_um"]
     assert low < outcome.card.cell_diameter_um < high
     recipe = make_recipe("classifier", "default", TINY | {"width": "8"})
-    outcome = finish(Request(what="classifier", data=(results,), model=tmp_path / "c.safetensors", recipe=recipe, start="none"))
+    outcome = finish(
+        train(Request(what="classifier", data=(results,), model=tmp_path / "c.safetensors", recipe=recipe, start="none"))
+    )
     assert len(outcome.card.outputs) == 5, "there are no cells to teach `other`"
 
 

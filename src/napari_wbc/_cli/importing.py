@@ -1,36 +1,10 @@
-"""What the command line shows of imports and exports: the progress bar, and the counts at the end."""
+"""What the command line says of imports and exports: the counts at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TypeVar
-
-from rich import progress as bars
-from rich.console import Console
-
 from ..datasets import ImportSummary
 from ..exchange.transfer import Transfer
-from ..results.runfile import Progress
 from .terminal import MOST
-
-T = TypeVar("T")
-
-
-def follow(steps: Generator[Progress, None, T]) -> T:
-    """Run to the end, with a progress bar on stderr, and one line there for each image that failed."""
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-    columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(), bars.TimeRemainingColumn())
-    with bars.Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("images", total=None)
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            bar.update(task, total=step.total, completed=step.done)
-            if step.status == "failed":
-                console.print(f"Failed: {step.image}: {step.error}", soft_wrap=True)
 
 
 def import_text(summary: ImportSummary) -> str:

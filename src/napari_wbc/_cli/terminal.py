@@ -1,18 +1,16 @@
-"""What the command line shows: the progress bar, and the results in words."""
+"""What the command line says: results, models and judgements in words."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from rich import progress as bars
 from rich.console import Console
 from rich.table import Table
 
-from ..batch import Progress, RunSummary
+from ..batch import RunSummary
 from ..batch.resume import Task
 from ..batch.verify import Verification
 from ..evaluate import Evaluation
@@ -25,38 +23,6 @@ RESEARCH_USE = "Research use only: these are suggestions of a program, for a per
 
 MOST = 20
 """Images listed on the terminal; all of them are in the tables."""
-
-
-S = TypeVar("S")
-
-
-def follow(steps: Generator[Progress, None, S]) -> S:
-    """Run to the end, with a progress bar on stderr; what the steps return."""
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-    columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TextColumn("{task.fields[state]}"))
-    skipped = 0
-    with bars.Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("loading models", total=None, state="")
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                result: S = end.value
-                return result
-            skipped += step.status == "skipped"
-            done, total = step.done - skipped, step.total - skipped
-            state = _pace(done, total, bar.tasks[0].elapsed or 0.0)
-            bar.update(task, description="images", total=total, completed=done, state=state)
-            if step.status == "failed":
-                console.print(f"Failed: {step.image}: {step.error}", soft_wrap=True)
-
-
-def _pace(done: int, total: int, elapsed_s: float) -> str:
-    """Images done, their rate, and the time that is left at that rate."""
-    if not done or not elapsed_s:
-        return f"{done}/{total}"
-    left = timedelta(seconds=round((total - done) * elapsed_s / done))
-    return f"{done}/{total}, {done / elapsed_s:.2f} images/s, {left} left"
 
 
 def task_text(task: Task) -> str:

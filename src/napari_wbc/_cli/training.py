@@ -1,14 +1,11 @@
-"""What the command line shows of a training or cross-validation: progress, and how it ended."""
+"""What the command line says of a training or cross-validation: progress, and how it ended."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import TYPE_CHECKING, TypeVar
 
-from rich import progress as bars
-from rich.console import Console
-
-from ..errors import UsageError
+from .progress import Bar, follow
 
 if TYPE_CHECKING:
     from ..training.crossval import Progress
@@ -20,46 +17,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def read_changes(texts: Sequence[str]) -> dict[str, str]:
-    """`NAME=VALUE` as a mapping.
-
-    Raises
-    ------
-    UsageError
-        If one has no `=`.
-    """
-    for text in texts:
-        if "=" not in text:
-            raise UsageError(f"--set takes NAME=VALUE, such as --set epochs=5; found {text!r}.")
-    return dict(text.split("=", 1) for text in texts)
-
-
-def follow(steps: Generator[Batch | Epoch, None, T] | Generator[Progress, None, T], epochs: int) -> T:
-    """Train to the end, with a bar for the epoch and a line for each epoch and fold that is finished, on stderr."""
+def follow_epochs(steps: Generator[Batch | Epoch, None, T] | Generator[Progress, None, T], epochs: int) -> T:
+    """`follow` for a training or cross-validation: a bar for the epoch, a line for each epoch and fold that is finished."""
     from ..training.crossval import Progress
     from ..training.out_of_fold import FoldResult
     from ..training.state import Epoch
 
-    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-    state = bars.TextColumn("{task.fields[state]}")
-    columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TimeElapsedColumn(), state)
-    with bars.Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("reading", total=None, state="")
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                outcome: T = end.value
-                return outcome
-            fold, what = (f"fold {step.fold}/{step.folds}, ", step.step) if isinstance(step, Progress) else ("", step)
-            if isinstance(what, FoldResult):
-                console.print(f"{fold}done: best epoch {what.best_epoch} of {what.epochs}", soft_wrap=True)
-            elif isinstance(what, Epoch):
-                console.print(fold + epoch_text(what, epochs), soft_wrap=True)
-                bar.update(task, description=f"{fold}writing", total=None, state="")
-            else:
-                where, how_far = f"{fold}epoch {what.epoch + 1}/{epochs}", f"{what.done}/{what.total}, loss {what.loss:.3f}"
-                bar.update(task, description=where, total=what.total, completed=what.done, state=how_far)
+    def show(bar: Bar, step: Batch | Epoch | Progress) -> None:
+        fold, what = (f"fold {step.fold}/{step.folds}, ", step.step) if isinstance(step, Progress) else ("", step)
+        if isinstance(what, FoldResult):
+            bar.say(f"{fold}done: best epoch {what.best_epoch} of {what.epochs}")
+        elif isinstance(what, Epoch):
+            bar.say(fold + epoch_text(what, epochs))
+            bar.move(f"{fold}writing", 0, None, "")
+        else:
+            state = f"{what.done}/{what.total}, loss {what.loss:.3f}"
+            bar.move(f"{fold}epoch {what.epoch + 1}/{epochs}", what.done, what.total, state)
+
+    return follow(steps, show)
 
 
 def epoch_text(epoch: Epoch, epochs: int) -> str:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from ..cells import Box, RgbImage
 from ..errors import UnreadableImageError, UnsupportedImageError
-from .common import Dataset, Source, Truth, entries, find_base, find_images, subfolders
+from .common import Dataset, Source, Truth, find_base, subfolders, with_notes
 from .outlines import stand_ins
 
 IMAGES, BOXES = "jpegimages", "annotations"
@@ -24,13 +24,8 @@ def find_bccd(src: Path) -> Dataset:
     root = find_base(src, lambda inside: {IMAGES, BOXES} <= set(inside), "BCCD", expected)
     dataset = Dataset(root, "BCCD authors")
     inside = subfolders(root)
-    images = find_images(inside[IMAGES], dataset.left_out)
-    notes = {path.stem: path for path in entries(inside[BOXES]) if path.suffix.lower() == ".xml"}
-    for image in images:
-        note = notes.get(image.stem, inside[BOXES] / f"{image.stem}.xml")
+    for image, note in with_notes(inside[IMAGES], inside[BOXES], ".xml", dataset.left_out):
         dataset.sources.append(Source(image, partial(read, note=note)))
-    for stem in sorted(notes.keys() - {image.stem for image in images}):
-        dataset.left_out.append(f"{notes[stem]}: there is no image of that name in {inside[IMAGES]}.")
     return dataset
 
 

@@ -152,3 +152,18 @@ def by_number(paths: Iterable[Path], left_out: list[str]) -> dict[int, Path]:
         else:
             found[int(match[0])] = path
     return found
+
+
+def with_notes(images: Path, notes: Path, suffix: str, left_out: list[str]) -> list[tuple[Path, Path]]:
+    """The image files in a folder, each with the note of its name in another folder, which need not be there.
+
+    Parameters
+    ----------
+    suffix
+        Of the notes, lower case. A note without an image adds a message to `left_out`.
+    """
+    found = find_images(images, left_out)
+    known = {path.stem: path for path in entries(notes) if path.suffix.lower() == suffix}
+    for stem in sorted(known.keys() - {image.stem for image in found}):
+        left_out.append(f"{known[stem]}: there is no image of that name in {images}.")
+    return [(image, known.get(image.stem, notes / f"{image.stem}{suffix}")) for image in found]

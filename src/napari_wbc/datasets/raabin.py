@@ -17,10 +17,10 @@ from typing import Any
 from ..cells import RgbImage
 from ..config import ARTEFACT, CELL_TYPES, SMUDGE
 from ..errors import UnreadableImageError, UnsupportedImageError
-from .common import Dataset, Source, Truth, entries, find_base, find_images, normal, subfolders
+from .common import Dataset, Source, Truth, find_base, normal, subfolders, with_notes
+from .crops import add_crops
 from .orientation import Corners, upright_boxes
 from .outlines import stand_ins
-from .pbc import add_crops
 
 CROPS, SMEAR = {"train", "testa", "testb"}, {"images", "jsons"}
 TYPES = {name: name for name in CELL_TYPES}
@@ -59,13 +59,8 @@ def _is_smear(folder: Path) -> bool:
 def _add_fields(dataset: Dataset, smear: Path) -> None:
     """Add the fields of a smear, each with its JSON."""
     inside = subfolders(smear)
-    images = find_images(inside["images"], dataset.left_out)
-    notes = {path.stem: path for path in entries(inside["jsons"]) if path.suffix.lower() == ".json"}
-    for image in images:
-        note = notes.get(image.stem, inside["jsons"] / f"{image.stem}.json")
+    for image, note in with_notes(inside["images"], inside["jsons"], ".json", dataset.left_out):
         dataset.sources.append(Source(image, partial(read_field, path=image, note=note)))
-    for stem in sorted(notes.keys() - {image.stem for image in images}):
-        dataset.left_out.append(f"{notes[stem]}: there is no image of that name in {inside['images']}.")
 
 
 def read_field(pixels: RgbImage, path: Path, note: Path) -> Truth:

@@ -98,7 +98,7 @@ def accuracy(confusion: Confusion) -> tuple[int, int]:
 
 
 def calibration_error(top_probability: npt.ArrayLike, right: npt.ArrayLike, n_bins: int = 10) -> float:
-    """Expected calibration error: Σ_b (n_b ÷ n) |share right in b − mean probability in b| (Guo et al., ICML 2017).
+    """Expected calibration error: Σ_b (n_b ÷ n) · abs(share right in b − mean probability in b) (Guo et al., ICML 2017).
 
     Parameters
     ----------

@@ -1,0 +1,75 @@
+"""Follow long work on stderr: a bar that moves, and lines above it that stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from ..results.runfile import Progress
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Bar:
+    """The bar, and the lines above it."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._task = bars.add_task("starting", total=None, state="")
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since the start, s."""
+        return self._bars.tasks[0].elapsed or 0.0
+
+    def move(self, description: str, done: int, total: int | None, state: str) -> None:
+        """Show how far the work is; a total of None: nobody knows."""
+        self._bars.update(self._task, description=description, completed=done, total=total, state=state)
+
+    def say(self, line: str) -> None:
+        """Write a line that stays."""
+        self._bars.console.print(line, soft_wrap=True)
+
+
+def follow(steps: Generator[S, None, T], show: Callable[[Bar, S], None]) -> T:
+    """Run to the end, showing every step; what the steps return."""
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    state = TextColumn("{task.fields[state]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), state)
+    with Bars(*columns, console=console, transient=True) as bars:
+        bar = Bar(bars)
+        while True:
+            try:
+                show(bar, next(steps))
+            except StopIteration as end:
+                result: T = end.value
+                return result
+
+
+def follow_images(steps: Generator[Progress, None, T]) -> T:
+    """`follow` for images: their rate, the time that is left, and a line for each that failed."""
+    n_skipped = 0
+
+    def show(bar: Bar, step: Progress) -> None:
+        nonlocal n_skipped
+        n_skipped += step.status == "skipped"
+        done, total = step.done - n_skipped, step.total - n_skipped
+        bar.move("images", done, total, _pace(done, total, bar.elapsed_s))
+        if step.status == "failed":
+            bar.say(f"Failed: {step.image}: {step.error}")
+
+    return follow(steps, show)
+
+
+def _pace(done: int, total: int, elapsed_s: float) -> str:
+    """Images done, their rate, and the time that is left at that rate."""
+    if not done or not elapsed_s:
+        return f"{done}/{total}"
+    left = timedelta(seconds=round((total - done) * elapsed_s / done))
+    return f"{done}/{total}, {done / elapsed_s:.2f} images/s, {left} left"

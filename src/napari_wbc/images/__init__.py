@@ -1,0 +1,30 @@
+"""Read an image as (H, W, 3) uint8 with its pixel size; refuse the rest, with a reason.
+
+Files are known by their content, not by their suffix: `png_jpeg_bmp` go to Pillow, `tiff` (OME, ImageJ, pyramids) to tifffile.
+The conversions are the same everywhere, those of `to_rgb`.
+"""
+
+from __future__ import annotations
+
+from .checks import UM, explained, pixel_size
+from .png_jpeg_bmp import exif_orientation
+from .reading import IMAGE_SUFFIXES, MAX_MEGAPIXELS, decode, read_bytes, read_image
+from .rgb import to_rgb
+from .tiff import sound_series, tiff_directories, tiff_pixel_size, tiff_to_rgb
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_MEGAPIXELS",
+    "UM",
+    "decode",
+    "exif_orientation",
+    "explained",
+    "pixel_size",
+    "read_bytes",
+    "read_image",
+    "sound_series",
+    "tiff_directories",
+    "tiff_pixel_size",
+    "tiff_to_rgb",
+    "to_rgb",
+]
