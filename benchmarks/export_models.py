@@ -121,7 +121,7 @@ def export_classifier(work: Path, path: Path, metrics: dict[str, str]) -> None:
     added = leaning(temperature)
     plain, far = plain + added, far + added
     with torch.no_grad():
-        cast(nn.Linear, cast(AlexNet, network).classifier[-1]).bias += added
+        cast(nn.Linear, cast(AlexNet, network).classifier[-1]).bias.add_(added)
     five = targets < len(CELL_TYPES)
     none, none_far = (torch.softmax(logits / temperature, dim=1)[:, -1] for logits in (plain, far))
     near, away = torch.quantile(none[five], 1 - FIVE_REJECTED), torch.quantile(none_far[five], 1 - FAR_REJECTED)
