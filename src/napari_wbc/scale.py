@@ -6,12 +6,16 @@ Precedence: what the user says > what the file says > estimated from the red cel
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image as Pillow
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from .cells import Field, Labels, Mask, Probabilities, RgbImage, Scale, ScaleSource
+from .cells import Box, Field, Labels, Mask, Probabilities, RgbImage, Scale, ScaleSource
 from .config import ASSUMED_UM_PER_PX, RED_CELL_DIAMETER_UM, Settings
+
+Grey = npt.NDArray[np.uint8]
+"""One channel, (H, W) uint8."""
 
 WORK_SIDE_PX = 320
 """Longer side of the image in which red cells are looked for: the same smear at any resolution gives the same answer."""
@@ -55,21 +59,22 @@ def red_cell_diameter_px(image: RgbImage) -> float | None:
     image
         (H, W, 3) uint8.
     """
-    height, width = image.shape[:2]
+    green = np.ascontiguousarray(image[..., 1])
+    height, width = green.shape
     factor = WORK_SIDE_PX / max(height, width)
-    found = _red_cell_widths(resize(image, factor))
+    found = _red_cell_widths(resize(green, factor))
     if found is not None and found < MIN_RED_CELL_PX and factor < 1:
         side = round(WORK_SIDE_PX / min(1.0, factor * 3) / 2)
         y, x = height // 2, width // 2
-        centre = image[max(0, y - side) : y + side, max(0, x - side) : x + side]
+        centre = np.ascontiguousarray(green[max(0, y - side) : y + side, max(0, x - side) : x + side])
         factor = min(1.0, factor * 3)
         found = _red_cell_widths(resize(centre, factor))
     return None if found is None else found / factor
 
 
-def _red_cell_widths(image: RgbImage) -> float | None:
-    """Most frequent width of red cells in a work image (H, W, 3), px; None where too few are seen."""
-    distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(_cells_mask(image)), 1.0)
+def _red_cell_widths(green: Grey) -> float | None:
+    """Most frequent width of red cells in the green of a work image (H, W), px; None where too few are seen."""
+    distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(_cells_mask(green)), 1.0)
     margin = 5
     peaks = (distance == ndimage.maximum_filter(distance, size=2 * margin + 1)) & (distance > MIN_WIDTH_PX / 2)
     # Smoothing by 1 px lowers the tip of a cone of slope 1 by sqrt(pi / 2); the transform counts half a pixel too much.
@@ -90,12 +95,12 @@ WIDTH_SPREAD = 0.08
 """Relative spread of the widths of red cells that are taken together."""
 
 
-def _cells_mask(image: RgbImage) -> Mask:
-    """What is darker than the background in green, with the pallor of red cells filled; (H, W) bool."""
-    green = ndimage.gaussian_filter(image[..., 1].astype(np.float32), 1.0)
-    coarse = ndimage.gaussian_filter(ndimage.percentile_filter(green[::8, ::8], 80, size=11), 2.0)
-    background = np.asarray(Pillow.fromarray(coarse).resize(green.shape[::-1], Pillow.Resampling.BILINEAR))
-    relative = np.clip(green / np.maximum(background, 1), 0.6, 1.2)
+def _cells_mask(green: Grey) -> Mask:
+    """What is darker than the background in green (H, W), with the pallor of red cells filled; (H, W) bool."""
+    smooth = ndimage.gaussian_filter(green.astype(np.float32), 1.0)
+    coarse = ndimage.gaussian_filter(_bright(smooth[::8, ::8]), 2.0)
+    background = np.asarray(Pillow.fromarray(coarse).resize(smooth.shape[::-1], Pillow.Resampling.BILINEAR))
+    relative = np.clip(smooth / np.maximum(background, 1), 0.6, 1.2)
     mask = relative < threshold_otsu(relative)
     holes, count = ndimage.label(~mask)
     if count == 0:
@@ -105,6 +110,16 @@ def _cells_mask(image: RgbImage) -> Mask:
     round_ = np.concatenate([[False], (areas[1:] > 0.5 * sides.prod(axis=1)) & (sides.max(axis=1) < 2 * sides.min(axis=1))])
     round_[np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = False
     return np.asarray(mask | round_[holes])
+
+
+def _bright(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The 80th percentile of the 11 × 11 neighbours of each value, (h, w) float32.
+
+    As `ndimage.percentile_filter(values, 80, size=11)`, in a fifth of its time.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 5, mode="symmetric"), (11, 11))
+    rank = 11 * 11 * 80 // 100
+    return np.partition(windows.reshape(*values.shape, -1), rank, axis=-1)[..., rank]
 
 
 def scale_from_cells(labels: Labels, scale: Scale, analysis_um_per_px: float, cell_diameter_um: float) -> Scale | None:
@@ -157,7 +172,7 @@ TOLERATED: dict[ScaleSource, tuple[float, float]] = {
 
 
 def resize(image: RgbImage, factor: float) -> RgbImage:
-    """The image (H, W, 3) resized by a factor, bilinear and antialiased; no side becomes shorter than one pixel."""
+    """The image (H, W, 3) or (H, W) resized by a factor, bilinear and antialiased; no side becomes shorter than one pixel."""
     height, width = (max(1, round(side * factor)) for side in image.shape[:2])
     if (height, width) == image.shape[:2]:
         return image
@@ -188,15 +203,24 @@ def to_native(labels: Labels, probability: Probabilities, threshold: float, shap
     (H, W) int32. Every id is present, one 4-connected object without holes (where it is larger than a pixel).
     """
     native = np.zeros(shape, dtype=np.int32)
-    grown = np.where(labels > 0, labels, ndimage.grey_dilation(labels, size=(5, 5)))
+    found = Box.around(labels)
+    if found is None:
+        return native
     fy, fx = labels.shape[0] / shape[0], labels.shape[1] / shape[1]
+    rim = 4 + int(np.ceil(max(fy, fx)))  # cells grow by two, and a native pixel may be as wide as that
+    top, left = max(0, found.y0 - rim), max(0, found.x0 - rim)
+    labels = labels[top : found.y1 + rim, left : found.x1 + rim]
+    grown = np.where(labels > 0, labels, ndimage.grey_dilation(labels, size=(5, 5)))
     for i, slices in enumerate(ndimage.find_objects(grown), start=1):
         if slices is None:
             continue
-        (y0, y1), (x0, x1) = ((int(s.start / f), int(np.ceil(s.stop / f))) for s, f in zip(slices, (fy, fx), strict=True))
+        (y0, y1), (x0, x1) = (
+            (int((start + side.start) / f), int(np.ceil((start + side.stop) / f)))
+            for start, side, f in zip((top, left), slices, (fy, fx), strict=True)
+        )
         y1, x1 = min(y1, shape[0]), min(x1, shape[1])
-        rows = ((np.arange(y0, y1) + 0.5) * fy).astype(int)
-        columns = ((np.arange(x0, x1) + 0.5) * fx).astype(int)
+        rows = ((np.arange(y0, y1) + 0.5) * fy).astype(int) - top
+        columns = ((np.arange(x0, x1) + 0.5) * fx).astype(int) - left
         smooth = Pillow.fromarray(probability).resize(
             (x1 - x0, y1 - y0), Pillow.Resampling.BILINEAR, box=(x0 * fx, y0 * fy, x1 * fx, y1 * fy)
         )

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Sequence
 
 import numpy as np
 
-from ..cells import Analysis, Cell, CellTable, Field, Mask, Probabilities, RgbImage, Segmentation
+from ..cells import Analysis, Box, Cell, CellTable, Field, Mask, Probabilities, RgbImage, Segmentation
 from ..config import CELL_TYPES, UNIDENTIFIED
 from ..crop import crop
 from ..measure import measure
@@ -23,15 +23,23 @@ def reclassify_steps(
     tables = []
     for i, (field, segmentation) in enumerate(zip(fields, segmentations, strict=True)):
         yield Step("measure", i, len(fields))
-        pixels, labels = field.pixels, segmentation.labels
-        nuclei = nucleus_areas_px(pixels, labels)
-        tables.append(measure(pixels, labels, segmentation.scores, segmentation.scale.um_per_px, nuclei))
+        tables.append(_measured(field.pixels, segmentation))
     cells = [(field.pixels, cell) for field, table in zip(fields, tables, strict=True) for cell in table]
     named = iter((yield from _name_steps(cells, classifier)))
     return [
         Analysis(s.labels, CellTable(tuple(next(named) for _ in table)), s.scale, s.domain)
         for s, table in zip(segmentations, tables, strict=True)
     ]
+
+
+def _measured(pixels: RgbImage, segmentation: Segmentation) -> CellTable:
+    """The cells of an image, without types."""
+    window = Box.around(segmentation.labels)
+    if window is None:
+        return CellTable()
+    labels = segmentation.labels[window.slices]
+    nuclei = nucleus_areas_px(pixels[window.slices], labels)
+    return measure(pixels, labels, segmentation.scores, segmentation.scale.um_per_px, nuclei, window)
 
 
 def name_steps(pixels: RgbImage, cells: Sequence[Cell], classifier: Classifier) -> Steps[list[Cell]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from .. import scale as scaling
-from ..cells import Field, Labels, Probabilities, RgbImage, Scale, Segmentation
+from ..cells import Box, Field, Labels, Probabilities, RgbImage, Scale, Segmentation
 from ..cleanup import clean_up, drop_doubtful
 from ..config import Settings
 from ..domain import judge, measure_domain
@@ -62,7 +64,17 @@ def segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Setti
         yield Step("segment", i, len(tiles))
         outputs += segmenter([image[tile.outer.slices]])
     probabilities = stitch(outputs, tiles, image.shape[:2])
-    mask = clean_up(probabilities[0] >= settings.mask_threshold, settings.min_area_px)
+    labels, scores = np.zeros(image.shape[:2], np.int32), dict[int, float]()
+    box = Box.around(probabilities[0] >= settings.mask_threshold)
+    if box is not None:  # outside of it is nothing to clean up
+        labels[box.slices], scores = _number(probabilities[:, *box.slices], settings)
+    return Found(image, labels, scores, probabilities[0])
+
+
+def _number(probabilities: Probabilities, settings: Settings) -> tuple[Labels, dict[int, float]]:
+    """Labels (h, w) of the cells in probabilities (K, h, w), and the score of each by its id."""
+    wbc = probabilities[0]
     core = probabilities[1] if settings.separate_touching and len(probabilities) > 1 else None
+    mask = clean_up(wbc >= settings.mask_threshold, settings.min_area_px)
     labels = separate(mask, core, settings.core_threshold, settings.min_area_px)
-    return Found(image, *drop_doubtful(labels, probabilities[0], settings.min_score), probabilities[0])
+    return drop_doubtful(labels, wbc, settings.min_score)
