@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from napari_wbc import scale
 from napari_wbc.cells import Field, Scale
@@ -116,6 +117,11 @@ def test_every_id_survives_the_way_back(height: int, width: int, factor: float, 
     assert set(np.unique(back)) <= {0, 1, 2}
     if factor >= 1:
         assert {1, 2} <= set(np.unique(back))
+
+
+def test_the_bright_neighbours_are_a_percentile_filter() -> None:
+    values = np.random.default_rng(0).uniform(0, 255, (7, 23)).astype(np.float32)
+    np.testing.assert_array_equal(scale._bright(values), ndimage.percentile_filter(values, 80, size=11))
 
 
 def test_touching_cells_stay_apart() -> None:

@@ -32,7 +32,7 @@ app = typer.Typer(
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the networks run.")]
 SegmenterName = Annotated[str, typer.Option(help="Model that finds the cells: a name that `models` lists, or a file.")]
 ClassifierName = Annotated[str, typer.Option(help="Model that names the cells: a name that `models` lists, or a file.")]
-THREADS = 2
+THREADS = 1
 Threads = Annotated[
     int, typer.Option(min=1, help="Threads of each process on the processor; with others, last digits may be others.")
 ]
@@ -94,8 +94,13 @@ def run(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done with each image, and why.")] = False,
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that do the work; 0: the program's own, which a crashing decoder ends.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Processes that do the work; 0: the program's own, which a crashing decoder ends. "
+            "Default: one for each processor, at most 4.",
+        ),
+    ] = None,
     threads: Threads = THREADS,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Only part I, from 0 to N - 1; `collect` makes the tables of all parts.")
@@ -119,7 +124,8 @@ def run(
             print("\n".join(map(terminal.task_text, tasks)))
             print(terminal.needs_text(tasks), file=sys.stderr)
             return
-        steps = batch.run(inputs, out, load, settings, redo=redo, shard=part, workers=workers, cluster=cluster)
+        n = batch.default_workers() if workers is None else workers
+        steps = batch.run(inputs, out, load, settings, redo=redo, shard=part, workers=n, cluster=cluster)
         summary = terminal.follow(steps)
         print(terminal.run_text(summary))
     raise typer.Exit(summary.exit_code)

@@ -13,7 +13,6 @@ FAR = 12
 """From this dilation on, oneDNN has no quick depthwise convolution."""
 
 
-
 def fusible(device: torch.device) -> bool:
     """Whether this processor and this torch have the operators: x86, with oneDNN."""
     operators = (torch.ops.mkldnn, "_convolution_pointwise"), (torch._C._nn, "mkldnn_reorder_conv2d_weight")
