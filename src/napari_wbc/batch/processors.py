@@ -20,7 +20,7 @@ def usable_processors(cgroups: Path = CGROUPS, own: Path = Path("/proc/self/cgro
     """The least of what the system, the quotas of its cgroups (version 2) and SLURM give to this process; at least 1."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    return max(1, min(affinity, *_quotas(cgroups, own), *([int(slurm)] if slurm.isdigit() else [])))
+    return max(1, min([affinity, *_quotas(cgroups, own), *([int(slurm)] if slurm.isdigit() else [])]))
 
 
 def _quotas(cgroups: Path, own: Path) -> Iterator[int]:
