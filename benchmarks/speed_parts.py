@@ -113,6 +113,6 @@ def peer(name: str, height: int, width: int, pythons: Sequence[str]) -> tuple[fl
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         said = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 and done.stdout else {"why": done.stderr[-150:]}
         if "s" in said:
-            return said["s"], "random weights"
-        why = said["why"].replace("\n", " ")
+            return float(said["s"]), "random weights"
+        why = str(said["why"]).replace("\n", " ")
     return None, why

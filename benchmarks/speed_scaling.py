@@ -58,5 +58,6 @@ def write_tiled(path: Path, unit: RgbImage, side: int) -> None:
             for x in range(0, side, TILE_PX):
                 yield unit[y % UNIT_PX :][:TILE_PX, x % UNIT_PX :][:, :TILE_PX]
 
-    options = {"photometric": "rgb", "tile": (TILE_PX, TILE_PX), "bigtiff": True, "compression": "jpeg"}
-    tifffile.imwrite(path, tiles(), shape=(side, side, 3), dtype=np.uint8, **options)
+    tifffile.imwrite(
+        path, tiles(), shape=(side, side, 3), dtype=np.uint8, photometric="rgb", tile=(TILE_PX, TILE_PX), compression="jpeg"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ def fusible(device: torch.device) -> bool:
     """Whether this processor and this torch have the operators: x86, with oneDNN."""
     operators = (torch.ops.mkldnn, "_convolution_pointwise"), (torch._C._nn, "mkldnn_reorder_conv2d_weight")
     x86 = device.type == "cpu" and platform.machine().lower() in ("x86_64", "amd64")
-    return x86 and torch.backends.mkldnn.is_available() and all(hasattr(*operator) for operator in operators)
+    return x86 and torch._C._has_mkldnn and all(hasattr(*operator) for operator in operators)
 
 
 def fuse(network: nn.Module, example: Tensor) -> nn.Module:
@@ -86,7 +87,7 @@ class FusedConv(nn.Module):
         """(N, inputs, H, W) → (N, outputs, h, w)."""
         geometry = self._padding, self._stride, self._dilation, self._groups
         if not self._packed:
-            pack = torch._C._nn.mkldnn_reorder_conv2d_weight  # type: ignore[attr-defined]
+            pack: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
             self._weight, self._packed = pack(self._weight.contiguous().to_mkldnn(), *geometry, list(x.shape)), True
         out: Tensor = torch.ops.mkldnn._convolution_pointwise(
             x, self._weight, self._bias, *geometry, self._name, self._bounds, ""
