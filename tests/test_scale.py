@@ -13,6 +13,7 @@ from scipy import ndimage
 from napari_wbc import scale
 from napari_wbc.cells import Field, Scale
 from napari_wbc.config import ASSUMED_UM_PER_PX, Settings
+from napari_wbc.scale.red_cells import _bright
 from napari_wbc.synthetic import draw_field
 
 ANALYSIS_UM = 0.2
@@ -121,7 +122,7 @@ def test_every_id_survives_the_way_back(height: int, width: int, factor: float, 
 
 def test_the_bright_neighbours_are_a_percentile_filter() -> None:
     values = np.random.default_rng(0).uniform(0, 255, (7, 23)).astype(np.float32)
-    np.testing.assert_array_equal(scale._bright(values), ndimage.percentile_filter(values, 80, size=11))
+    np.testing.assert_array_equal(_bright(values), ndimage.percentile_filter(values, 80, size=11))
 
 
 def test_touching_cells_stay_apart() -> None:
