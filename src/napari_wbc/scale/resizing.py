@@ -41,24 +41,15 @@ def to_native(labels: Labels, probability: Probabilities, threshold: float, shap
     (H, W) int32. Every id is present, one 4-connected object without holes (where it is larger than a pixel).
     """
     native = np.zeros(shape, dtype=np.int32)
-    found = Box.around(labels)
-    if found is None:
-        return native
+    grown = _grown(labels)
     fy, fx = labels.shape[0] / shape[0], labels.shape[1] / shape[1]
-    rim = 4 + int(np.ceil(max(fy, fx)))  # cells grow by two, and a native pixel may be as wide as that
-    top, left = max(0, found.y0 - rim), max(0, found.x0 - rim)
-    labels = labels[top : found.y1 + rim, left : found.x1 + rim]
-    grown = np.where(labels > 0, labels, ndimage.grey_dilation(labels, size=(5, 5)))
     for i, slices in enumerate(ndimage.find_objects(grown), start=1):
         if slices is None:
             continue
-        (y0, y1), (x0, x1) = (
-            (int((start + side.start) / f), int(np.ceil((start + side.stop) / f)))
-            for start, side, f in zip((top, left), slices, (fy, fx), strict=True)
-        )
+        (y0, y1), (x0, x1) = ((int(s.start / f), int(np.ceil(s.stop / f))) for s, f in zip(slices, (fy, fx), strict=True))
         y1, x1 = min(y1, shape[0]), min(x1, shape[1])
-        rows = ((np.arange(y0, y1) + 0.5) * fy).astype(int) - top
-        columns = ((np.arange(x0, x1) + 0.5) * fx).astype(int) - left
+        rows = ((np.arange(y0, y1) + 0.5) * fy).astype(int)
+        columns = ((np.arange(x0, x1) + 0.5) * fx).astype(int)
         smooth = Pillow.fromarray(probability).resize(
             (x1 - x0, y1 - y0), Pillow.Resampling.BILINEAR, box=(x0 * fx, y0 * fy, x1 * fx, y1 * fy)
         )
@@ -67,6 +58,17 @@ def to_native(labels: Labels, probability: Probabilities, threshold: float, shap
         window = native[y0:y1, x0:x1]
         window[cell & (window == 0)] = i
     return native
+
+
+def _grown(labels: Labels) -> Labels:
+    """The labels (h, w) with each cell grown by two pixels into the background."""
+    found = Box.around(labels)
+    if found is None:
+        return labels
+    window = slice(max(0, found.y0 - 4), found.y1 + 4), slice(max(0, found.x0 - 4), found.x1 + 4)
+    grown, near = labels.copy(), labels[window]
+    grown[window] = np.where(near > 0, near, ndimage.grey_dilation(near, size=(5, 5)))
+    return grown
 
 
 def one_piece(mask: Mask) -> Mask:
