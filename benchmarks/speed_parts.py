@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
 import sys
 import time
@@ -39,15 +38,22 @@ def run(inputs: Sequence[Path], out: Path, workers: int, options: Sequence[str] 
         return Run(seconds, gb, n_done, tuple(float(row["diameter_px"]) for row in csv.DictReader(file)))
 
 
+WATCH = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+"""A small program that starts another: a process begins with the peak memory of the one that starts it."""
+
+
 def memory_gb(command: Sequence[str]) -> tuple[float, float]:
     """Seconds of a command, and the peak memory of the largest of its processes, GB."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command[:4])} … ended with exit code {process.returncode}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1e6
+    watched = [sys.executable, "-c", WATCH, *command]
+    code, kilobytes = subprocess.run(watched, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    if int(code):
+        raise SystemExit(f"{' '.join(command[:4])} … ended with exit code {code}")
+    return time.perf_counter() - start, int(kilobytes) / 1e6
 
 
 def networks_alone(fields: Sequence[Path], workers: int) -> float:
