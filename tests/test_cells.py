@@ -136,3 +136,12 @@ def test_a_table_becomes_a_data_frame_with_all_columns() -> None:
     assert tuple(frame.columns) == COLUMNS
     assert (frame.loc[0, "cell_id"], frame.loc[0, "cell_type"], frame.loc[0, "y1"]) == (7, "monocyte", 3)
     assert tuple(CellTable().to_pandas().columns) == COLUMNS
+
+
+def test_the_box_around_what_is_not_zero() -> None:
+    labels = np.zeros((6, 8), np.int32)
+    assert Box.around(labels) is None
+    labels[2, 5], labels[4, 1] = 7, 1
+    assert Box.around(labels) == Box(2, 1, 5, 6)
+    assert Box.around(np.ones((3, 4), bool)) == Box(0, 0, 3, 4)
+    assert Box.around(np.zeros((0, 4), bool)) is None

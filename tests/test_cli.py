@@ -69,7 +69,7 @@ def smears(tmp_path: Path) -> Path:
 def test_run_writes_the_results_and_says_what_it_found(smears: Path, tmp_path: Path, asked: list[dict[str, object]]) -> None:
     result = call("run", smears, tmp_path / "out", "--um-per-px", 0.17, "--device", "cpu", "--segmenter", "mine.safetensors")
     assert result.exit_code == 0
-    assert asked == [{"segmenter": "mine.safetensors", "classifier": "default", "device": "cpu", "threads": 2}]
+    assert asked == [{"segmenter": "mine.safetensors", "classifier": "default", "device": "cpu", "threads": 1}]
     assert re.search(r"lymphocyte\W+\d+\W+\d+\.\d\W+\d+\.\d - \d+\.\d", result.stdout)
     assert "3 images done, 0 failed, 4 cells" in result.stdout
     assert str(tmp_path / "out") in result.stdout

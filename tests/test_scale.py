@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from napari_wbc import scale
 from napari_wbc.cells import Field, Scale
 from napari_wbc.config import ASSUMED_UM_PER_PX, Settings
+from napari_wbc.scale.red_cells import _bright
 from napari_wbc.synthetic import draw_field
 
 ANALYSIS_UM = 0.2
@@ -116,6 +118,11 @@ def test_every_id_survives_the_way_back(height: int, width: int, factor: float, 
     assert set(np.unique(back)) <= {0, 1, 2}
     if factor >= 1:
         assert {1, 2} <= set(np.unique(back))
+
+
+def test_the_bright_neighbours_are_a_percentile_filter() -> None:
+    values = np.random.default_rng(0).uniform(0, 255, (7, 23)).astype(np.float32)
+    np.testing.assert_array_equal(_bright(values), ndimage.percentile_filter(values, 80, size=11))
 
 
 def test_touching_cells_stay_apart() -> None:

@@ -181,7 +181,10 @@ def named(*names: str) -> list[InputImage]:
     return [InputImage(name, Path(name)) for name in names]
 
 
-@pytest.mark.parametrize(("n_images", "n_workers", "sizes"), [(5, 2, [1] * 5), (20, 2, [2] * 10), (100, 1, [16] * 6 + [4])])
+@pytest.mark.parametrize(
+    ("n_images", "n_workers", "sizes"),
+    [(5, 2, [1] * 5), (20, 2, [5, 3, 3, 2] + [1] * 7), (100, 1, [32, 32, 18, 9, 4, 2, 1, 1, 1])],
+)
 def test_chunks_are_small_where_there_is_little_to_share(n_images: int, n_workers: int, sizes: list[int]) -> None:
     backlog = Backlog(named(*map(str, range(n_images))), n_workers)
     chunks = [backlog.take() for _ in range(len(backlog))]

@@ -56,6 +56,16 @@ class Box(NamedTuple):
         """Index of the box in an array whose first two axes are rows and columns."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
+    @classmethod
+    def around(cls, array: Mask | Labels) -> Box | None:
+        """The smallest box that holds all of an array (H, W) that is not zero; None if all of it is."""
+        rows = np.flatnonzero(array.any(axis=1))
+        if not len(rows):
+            return None
+        y0, y1 = int(rows[0]), int(rows[-1]) + 1
+        columns = np.flatnonzero(array[y0:y1].any(axis=0))
+        return cls(y0, int(columns[0]), y1, int(columns[-1]) + 1)
+
 
 @dataclass(frozen=True)
 class Scale:

@@ -69,11 +69,14 @@ def run(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done with each image, and why.")] = False,
     workers: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=0, metavar="N", help="Processes that do the work; 0: the program's own, which a broken image may end."
+            min=0,
+            metavar="N",
+            help="Processes that do the work; 0: the program's own, which a broken image may end. "
+            "Default: one for each processor, at most 4.",
         ),
-    ] = 1,
+    ] = None,
     threads: Annotated[
         int, typer.Option(min=1, metavar="N", help="Threads of each process; another number may change last digits.")
     ] = THREADS,
@@ -104,7 +107,8 @@ def run(
             print("\n".join(map(terminal.task_text, tasks)))
             print(terminal.needs_text(tasks), file=sys.stderr)
             return
-        summary = follow_images(batch.run(inputs, out, load, settings, redo=redo, shard=part, workers=workers, cluster=cluster))
+        n = batch.default_workers() if workers is None else workers
+        summary = follow_images(batch.run(inputs, out, load, settings, redo=redo, shard=part, workers=n, cluster=cluster))
         print(terminal.run_text(summary))
     raise typer.Exit(summary.exit_code)
 

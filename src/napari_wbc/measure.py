@@ -53,7 +53,9 @@ def measure(
         diameter_px = 2 * math.sqrt(area_px / math.pi)
         pixels = image[box.slices]
         inside = region.image
-        red, green, blue = (round(float(v), 2) for v in pixels[inside].mean(axis=0))
+        # A product of matrices is many times quicker than `pixels[inside].mean(axis=0)`, and as exact: sums of whole numbers.
+        sums = inside.ravel().astype(np.float64) @ pixels.reshape(-1, 3).astype(np.float64)
+        red, green, blue = (round(float(v), 2) for v in sums / area_px)
         nucleus_area_px = nucleus_areas_px.get(int(region.label))
         cells.append(
             Cell(

@@ -41,7 +41,7 @@ def nucleus(pixels: RgbImage, cell: Mask) -> Mask:
         return np.zeros_like(cell)
     sigma = 2 * np.sqrt(area / np.pi) * SMOOTHED
     weight = ndimage.gaussian_filter(cell.astype(np.float32), sigma)  # leaves out what surrounds the cell
-    grey = pixels[..., :2].mean(axis=-1, dtype=np.float32)
+    grey = (pixels[..., 0].astype(np.float32) + pixels[..., 1]) / 2
     values = ndimage.gaussian_filter(np.where(cell, grey, 0), sigma)[cell] / weight[cell]
     values = np.minimum(values, np.quantile(values, 1 - BRIGHTEST))
     if values.max() - values.min() < 1:

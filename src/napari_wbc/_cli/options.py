@@ -16,7 +16,7 @@ from ..errors import UsageError
 if TYPE_CHECKING:
     from ..pipeline import Models
 
-THREADS = 2
+THREADS = 1
 """Of each process on the processor, unless it is said."""
 
 Folder = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")]

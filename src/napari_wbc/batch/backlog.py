@@ -13,8 +13,9 @@ from .job import Job
 
 Chunk = tuple[InputImage, ...]
 
-CHUNK_IMAGES, CHUNKS_PER_WORKER = 16, 4
-"""Images of a chunk at most, and chunks that each worker gets at least, where there are so many images."""
+CHUNK_IMAGES, CHUNKS_PER_WORKER = 32, 2
+"""Images of a chunk at most, and the chunks for each worker into which those left could be cut: chunks become smaller towards
+the end, so that no worker is left alone with a large one."""
 
 
 class Backlog:
@@ -25,8 +26,12 @@ class Backlog:
     """
 
     def __init__(self, images: Sequence[InputImage], n_workers: int) -> None:
-        size = max(1, min(CHUNK_IMAGES, len(images) // (CHUNKS_PER_WORKER * n_workers)))
-        self._chunks = deque(tuple(images[i : i + size]) for i in range(0, len(images), size))
+        self._chunks: deque[Chunk] = deque()
+        start = 0
+        while left := len(images) - start:
+            size = max(1, min(CHUNK_IMAGES, left // (CHUNKS_PER_WORKER * n_workers)))
+            self._chunks.append(tuple(images[start : start + size]))
+            start += size
         self._suspects: deque[Chunk] = deque()
         self._again: set[str] = set()
 

@@ -28,7 +28,7 @@ PATIENCE_S = 20.0
 
 
 class Processes:
-    """At most `n` worker processes, each with models of its own; they are started when there is work for them.
+    """`n` worker processes, each with models of its own; all are started at once, to load them side by side.
 
     A process that dies is replaced. Programs that use this guard their main module with `if __name__ == "__main__"`.
 
@@ -43,13 +43,16 @@ class Processes:
     def __init__(self, load_models: LoadModels, n: int) -> None:
         self.n = n
         self._load_models = load_models
-        self._team = [_Process(load_models)]
-        self.engine = self._team[0].hear_engine()
+        self._team = [_Process(load_models) for _ in range(n)]
+        try:
+            self.engine = self._team[0].hear_engine()
+        except WbcError:
+            self.close()
+            raise
 
     def work(self, images: Sequence[InputImage], job: Job) -> Rows:
         """Analyse the images and write their results; rows in the order in which they are committed."""
         backlog = Backlog(images, self.n)
-        self._team += [_Process(self._load_models) for _ in range(min(self.n, len(backlog)) - len(self._team))]
         while True:
             for process in self._team:
                 if not process.open and (chunk := backlog.take()):

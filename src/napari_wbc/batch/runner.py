@@ -97,7 +97,7 @@ def run(
     shard
         The part of the images to be done; the tables are made by `collect` when all parts are done.
     workers
-        Processes that do the work; 0: this process, which a decoder that crashes ends.
+        Processes that do the work, at most one for each image; 0: this process, which a decoder that crashes ends.
     cluster
         Address of the scheduler of a dask cluster that does the work instead.
     group_images
@@ -105,7 +105,7 @@ def run(
     """
     out, settings, redo = Path(out), settings or Settings(), redo or Redo()
     found = _find(inputs, out, shard)
-    with closing(_hire(load_models, workers, cluster)) as crew:
+    with closing(_hire(load_models, min(workers, len(found.images)), cluster)) as crew:
         engine = crew.engine
         root, models = relative_root(found.root, out), (engine.segmenter, engine.classifier)
         state = begin(root, settings, *models, engine.device, found.n_other)

@@ -1,4 +1,4 @@
-"""The work on images in one process: one thread reads ahead, the caller's runs the networks, and one writes behind."""
+"""The work on images in one process: one thread reads ahead, the caller's runs the networks, and some write behind."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ GROUP_MEGAPIXELS = 40.0
 
 READ_AHEAD, WRITE_BEHIND = 4, 8
 """Images read before they are needed, and analyses that may wait to be written."""
+WRITERS = 4
+"""Threads that write: most of their time is waiting until the bytes are on the disk."""
 
 T = TypeVar("T")
 
@@ -62,7 +64,7 @@ def work(images: Sequence[InputImage], job: Job, models: Models) -> Rows:
     StorageError
         If results cannot be written, or the folder of the images has gone.
     """
-    reader, writer = ThreadPoolExecutor(1, "wbc-read"), ThreadPoolExecutor(1, "wbc-write")
+    reader, writer = ThreadPoolExecutor(1, "wbc-read"), ThreadPoolExecutor(WRITERS, "wbc-write")
     writes: deque[Future[Record]] = deque()
     try:
         for group in _groups(_read_ahead(images, reader, job), job.group_images):

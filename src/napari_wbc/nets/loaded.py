@@ -17,6 +17,7 @@ from ..cells import RgbImage
 from ..errors import ModelMemoryError
 from .checkpoint import Checkpoint, read_checkpoint
 from .device import resolve_device
+from .fused import fuse, fusible
 from .stain import align_stain
 
 
@@ -32,7 +33,10 @@ class LoadedNetwork:
         self._sha256 = checkpoint.sha256
         self._device = resolve_device(device)
         self._dtype = torch.bfloat16 if computes_bfloat16(self._device) else torch.float32
-        self._network = fold_batchnorm(checkpoint.network).to(memory_format=torch.channels_last).to(self._device, self._dtype)
+        network = fold_batchnorm(checkpoint.network).to(memory_format=torch.channels_last).to(self._device, self._dtype)
+        if fusible(self._device):
+            network = fuse(network, torch.zeros(1, 3, self.card.crop_size_px, self.card.crop_size_px, dtype=self._dtype))
+        self._network = network
         std = torch.tensor(self.card.std, device=self._device)
         self._factor = (1 / (255 * std))[:, None, None]
         self._offset = (torch.tensor(self.card.mean, device=self._device) / std)[:, None, None]

@@ -1,0 +1,79 @@
+"""To the analysis scale, and back to native pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image as Pillow
+from scipy import ndimage
+
+from ..cells import Box, Labels, Mask, Probabilities, RgbImage
+
+
+def resize(image: RgbImage, factor: float) -> RgbImage:
+    """The image (H, W, 3) or (H, W) resized by a factor, bilinear and antialiased; no side becomes shorter than one pixel."""
+    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+    if (height, width) == image.shape[:2]:
+        return image
+    return np.asarray(Pillow.fromarray(image).resize((width, height), Pillow.Resampling.BILINEAR, reducing_gap=2.0))
+
+
+def to_analysis(image: RgbImage, analysis_scale: float) -> RgbImage:
+    """The native image (H, W, 3) at the analysis scale."""
+    return resize(image, analysis_scale)
+
+
+def to_native(labels: Labels, probability: Probabilities, threshold: float, shape: tuple[int, int]) -> Labels:
+    """Labels of the native size whose outlines follow the probability between the pixels of the analysis scale.
+
+    Parameters
+    ----------
+    labels
+        (h, w) int32, ids 1..n, analysis scale.
+    probability
+        (h, w) float32, probability of WBC.
+    threshold
+        A native pixel belongs to a cell where the interpolated probability is at least this and the nearest cell is that one.
+    shape
+        Native (H, W).
+
+    Returns
+    -------
+    (H, W) int32. Every id is present, one 4-connected object without holes (where it is larger than a pixel).
+    """
+    native = np.zeros(shape, dtype=np.int32)
+    grown = _grown(labels)
+    fy, fx = labels.shape[0] / shape[0], labels.shape[1] / shape[1]
+    for i, slices in enumerate(ndimage.find_objects(grown), start=1):
+        if slices is None:
+            continue
+        (y0, y1), (x0, x1) = ((int(s.start / f), int(np.ceil(s.stop / f))) for s, f in zip(slices, (fy, fx), strict=True))
+        y1, x1 = min(y1, shape[0]), min(x1, shape[1])
+        rows = ((np.arange(y0, y1) + 0.5) * fy).astype(int)
+        columns = ((np.arange(x0, x1) + 0.5) * fx).astype(int)
+        smooth = Pillow.fromarray(probability).resize(
+            (x1 - x0, y1 - y0), Pillow.Resampling.BILINEAR, box=(x0 * fx, y0 * fy, x1 * fx, y1 * fy)
+        )
+        cell = (grown[np.ix_(rows, columns)] == i) & (np.asarray(smooth) >= threshold)
+        cell = one_piece(cell) if cell.any() else labels[np.ix_(rows, columns)] == i
+        window = native[y0:y1, x0:x1]
+        window[cell & (window == 0)] = i
+    return native
+
+
+def _grown(labels: Labels) -> Labels:
+    """The labels (h, w) with each cell grown by two pixels into the background."""
+    found = Box.around(labels)
+    if found is None:
+        return labels
+    window = slice(max(0, found.y0 - 4), found.y1 + 4), slice(max(0, found.x0 - 4), found.x1 + 4)
+    grown, near = labels.copy(), labels[window]
+    grown[window] = np.where(near > 0, near, ndimage.grey_dilation(near, size=(5, 5)))
+    return grown
+
+
+def one_piece(mask: Mask) -> Mask:
+    """The largest 4-connected component of a mask, its holes filled."""
+    components, count = ndimage.label(mask)
+    if count > 1:
+        components = components == np.bincount(components.ravel())[1:].argmax() + 1
+    return np.asarray(ndimage.binary_fill_holes(components))
