@@ -96,6 +96,10 @@ def run(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes that do the work; 0: the program's own, which a crashing decoder ends.")
     ] = 1,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="S", help="A worker process that is silent for so long is ended; 10 minutes unless given."),
+    ] = None,
     threads: Threads = THREADS,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Only part I, from 0 to N - 1; `collect` makes the tables of all parts.")
@@ -119,7 +123,9 @@ def run(
             print("\n".join(map(terminal.task_text, tasks)))
             print(terminal.needs_text(tasks), file=sys.stderr)
             return
-        steps = batch.run(inputs, out, load, settings, redo=redo, shard=part, workers=workers, cluster=cluster)
+        steps = batch.run(
+            inputs, out, load, settings, redo=redo, shard=part, workers=workers, cluster=cluster, time_limit_s=time_limit
+        )
         summary = terminal.follow(steps)
         print(terminal.run_text(summary))
     raise typer.Exit(summary.exit_code)

@@ -44,19 +44,21 @@ def follow(steps: Generator[Progress, None, S]) -> S:
                 result: S = end.value
                 return result
             skipped += step.status == "skipped"
-            done, total = step.done - skipped, step.total - skipped
+            part = step.tile / step.tiles if step.tiles else 0.0
+            done, total = step.done - skipped + part, step.total - skipped
             state = _pace(done, total, bar.tasks[0].elapsed or 0.0)
+            state += f", {step.image}: tile {step.tile} of {step.tiles}" if step.tiles else ""
             bar.update(task, description="images", total=total, completed=done, state=state)
             if step.status == "failed":
                 console.print(f"Failed: {step.image}: {step.error}", soft_wrap=True)
 
 
-def _pace(done: int, total: int, elapsed_s: float) -> str:
+def _pace(done: float, total: int, elapsed_s: float) -> str:
     """Images done, their rate, and the time that is left at that rate."""
     if not done or not elapsed_s:
-        return f"{done}/{total}"
+        return f"{done:.0f}/{total}"
     left = timedelta(seconds=round((total - done) * elapsed_s / done))
-    return f"{done}/{total}, {done / elapsed_s:.2f} images/s, {left} left"
+    return f"{int(done)}/{total}, {done / elapsed_s:.2f} images/s, {left} left"
 
 
 def task_text(task: Task) -> str:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,17 +15,18 @@ from typing import TypeVar
 from ..cells import Analysis
 from ..config import Settings
 from ..errors import ImageError, ModelMemoryError, StorageError
-from ..pipeline import Models, analyse_many, finish
+from ..pipeline import Models, Step, Steps, analyse_many
 from ..pyramids import open_pyramid
 from ..results import write_analysis, write_failure
 from ..results.mosaic import write_slide
-from ..results.record import Record, Timing
+from ..results.record import ImageRow, Record, Timing
 from ..results.runfile import now
+from ..results.unfinished import Unfinished, forget, key_of
 from ..slides import SlideAnalysis, analyse_slide_steps
 from ..tiling import SMALL_TILE_PX, TILE_PX
 from .discover import InputImage
 from .intake import Loaded, load
-from .job import Job, Rows, describe
+from .job import Advance, Job, Rows, describe
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class Here:
 
 
 def work(images: Sequence[InputImage], job: Job, models: Models) -> Rows:
-    """Read, analyse and write; the rows in the order of the images.
+    """Read, analyse and write; the rows in the order of the images, and how far a slide is.
 
     Raises
     ------
@@ -66,14 +68,23 @@ def work(images: Sequence[InputImage], job: Job, models: Models) -> Rows:
     writes: deque[Future[Record]] = deque()
     try:
         for group in _groups(_read_ahead(images, reader, job), job.group_images):
-            writes.extend(writer.submit(_commit, outcome, job) for outcome in _analyse(group, models, job.settings))
-            while len(writes) > WRITE_BEHIND or (writes and writes[0].done()):
-                yield writes.popleft().result().row
-        while writes:
-            yield writes.popleft().result().row
+            if group[0].slide and not group[0].error:
+                yield from _written(writes, 0)
+                outcomes = [(yield from _analyse_slide(group[0], group[0].slide, models, job))]
+            else:
+                outcomes = _analyse(group, models, job.settings)
+            writes.extend(writer.submit(_commit, outcome, job) for outcome in outcomes)
+            yield from _written(writes, WRITE_BEHIND)
+        yield from _written(writes, 0)
     finally:
         reader.shutdown(cancel_futures=True)
         writer.shutdown()  # what is analysed is still written
+
+
+def _written(writes: deque[Future[Record]], most: int) -> Generator[ImageRow]:
+    """The rows of what is written; at most so many writes are left open."""
+    while len(writes) > most or (writes and writes[0].done()):
+        yield writes.popleft().result().row
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +146,6 @@ def _groups(images: Iterable[Loaded], group_images: int) -> Generator[list[Loade
 
 def _analyse(group: Sequence[Loaded], models: Models, settings: Settings, tile_px: int = TILE_PX) -> list[_Outcome]:
     """Analyse images together; if that fails, each alone, so that only the bad one is lost; out of memory: in small tiles."""
-    if group[0].slide and not group[0].error:
-        return [_analyse_slide(group[0], group[0].slide, models, settings)]
     fields = [image.field for image in group if image.field]
     if not fields:
         return [_Outcome(image, _Failure(image.error)) for image in group]
@@ -159,19 +168,33 @@ def _analyse(group: Sequence[Loaded], models: Models, settings: Settings, tile_p
     return [_Outcome(group[0], results, seconds)]
 
 
-def _analyse_slide(loaded: Loaded, path: Path, models: Models, settings: Settings, tile_px: int = TILE_PX) -> _Outcome:
-    """Analyse a whole-slide image tile by tile; out of memory: in small tiles."""
-    start = time.perf_counter()
+def _analyse_slide(
+    loaded: Loaded, path: Path, models: Models, job: Job, tile_px: int = TILE_PX
+) -> Generator[Advance, None, _Outcome]:
+    """Analyse a whole-slide image tile by tile, from where an earlier run came to; out of memory: in small tiles."""
+    start, unfinished = time.perf_counter(), Unfinished(job.out, loaded.name, key_of(loaded.source, job.origin, tile_px))
 
-    def analyse_slide() -> SlideAnalysis:
+    def steps() -> Steps[SlideAnalysis]:
         with open_pyramid(path, loaded.name) as slide:
-            return finish(analyse_slide_steps(slide, models, settings, tile_px))
+            return (yield from analyse_slide_steps(slide, models, job.settings, tile_px, unfinished))
 
-    result = _attempt(loaded.name, analyse_slide)
+    with closing(steps()) as left:
+        while isinstance(result := _attempt(loaded.name, lambda: _next(left)), Step):
+            if result.stage == "tile":
+                yield Advance(loaded.name, result.done, result.total)
     if isinstance(result, _Failure) and result.memory and tile_px > SMALL_TILE_PX:
         logger.warning("Out of memory with %s: it is analysed in small tiles, which may change some outlines.", loaded.name)
-        return _analyse_slide(loaded, path, models, settings, SMALL_TILE_PX)
+        return (yield from _analyse_slide(loaded, path, models, job, SMALL_TILE_PX))
     return _Outcome(loaded, result, time.perf_counter() - start)
+
+
+def _next(steps: Steps[T]) -> Step | T:
+    """The next step, or at the end what the steps return."""
+    try:
+        return next(steps)
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 def _commit(outcome: _Outcome, job: Job) -> Record:
@@ -179,22 +202,29 @@ def _commit(outcome: _Outcome, job: Job) -> Record:
     loaded, result = outcome.loaded, outcome.result
     timing = Timing(read_s=round(loaded.read_s, 4), analyse_s=round(outcome.analyse_s, 4), finished_at=now())
     source, slide = loaded.source, loaded.name if loaded.slide else None
-    if isinstance(result, _Failure):
-        reason = result.reason.removeprefix(f"{loaded.name}: ")
-        return write_failure(job.out, loaded.name, reason, source, job.origin, timing, slide)
+    if isinstance(result, Analysis):
+        return write_analysis(job.out, loaded.name, result, source, job.origin, timing=timing)
     if isinstance(result, SlideAnalysis):
         found = result.outlines, result.cells, result.scale, result.domain
-        return write_slide(job.out, loaded.name, *found, source, job.origin, timing)
-    return write_analysis(job.out, loaded.name, result, source, job.origin, timing=timing)
+        record = write_slide(job.out, loaded.name, *found, source, job.origin, timing)
+    else:
+        reason = result.reason.removeprefix(f"{loaded.name}: ")
+        record = write_failure(job.out, loaded.name, reason, source, job.origin, timing, slide)
+    if slide:
+        forget(job.out, loaded.name)
+    return record
 
 
 def _attempt(image: str, work: Callable[[], T]) -> T | _Failure:
     """The result of the work on an image, or the reason why there is none.
 
-    The one place that catches every exception: one bad image must not end a night's run. The traceback goes to the log.
+    The one place that catches every exception: one bad image must not end a night's run. The traceback goes to the log. What
+    cannot be written does end it.
     """
     try:
         return work()
+    except StorageError:
+        raise
     except ImageError as error:
         return _Failure(str(error))
     except (ModelMemoryError, MemoryError) as error:
