@@ -36,7 +36,8 @@ SLOWEST_BYTES_PER_S = 1e6
 class Processes:
     """At most `n` worker processes, each with models of its own; they are started when there is work for them.
 
-    A process that dies is replaced, and so is one that gives no sign of life for `time_limit_s`. Programs that use this guard their main module with `if __name__ == "__main__"`.
+    A process that dies is replaced, and so is one that gives no sign of life for `time_limit_s`. Programs that use this guard
+    their main module with `if __name__ == "__main__"`.
 
     Raises
     ------
@@ -64,17 +65,20 @@ class Processes:
             busy = {process.connection: process for process in self._team if process.open}
             if not busy:
                 return
-            for ready in wait(list(busy), min(self._time_limit_s / 4, LISTEN_S)):
-                process = busy[ready]  # type: ignore[index]
-                try:
-                    yield from process.hear()
-                except EOFError:
-                    yield from backlog.lost(process.open.values(), self._replace(process), job)
-            for process in [process for process in self._team if process.is_silent(self._time_limit_s)]:
-                process.kill()
-                self._replace(process)
-                how = f"no sign of life for {self._time_limit_s:.0f} s"
-                yield from backlog.lost(process.open.values(), how, job)
+            start, longest_s = time.monotonic(), min(self._time_limit_s / 4, LISTEN_S)
+            ready = wait(list(busy), longest_s)
+            listened_s = min(time.monotonic() - start, longest_s)  # no more, where this machine was asleep
+            for connection, process in busy.items():
+                if connection in ready:
+                    try:
+                        yield from process.hear()
+                    except EOFError:
+                        yield from backlog.lost(process.open.values(), self._replace(process), job)
+                elif process.is_silent(listened_s, self._time_limit_s):
+                    process.kill()
+                    self._replace(process)
+                    how = f"no sign of life for {self._time_limit_s:.0f} s"
+                    yield from backlog.lost(process.open.values(), how, job)
 
     def _replace(self, dead: _Process) -> str:
         """Start a process in the place of a dead one; how that ended."""
@@ -117,12 +121,12 @@ class _Process:
             self._process.start()
         theirs.close()  # so that the pipe ends when the process does
         self.open: dict[str, InputImage] = {}
-        self._heard_at = self._reading_s = 0.0
+        self._silent_s = self._reading_s = 0.0
 
     def give(self, chunk: Chunk, job: Job) -> None:
         """Hand over work; a process that is dead is noticed when it is heard next."""
         self.open = {image.name: image for image in chunk}
-        self._heard_at = time.monotonic()
+        self._silent_s = 0.0
         self._reading_s = sum((known_of(image.path).size or 0) / SLOWEST_BYTES_PER_S for image in chunk)
         try:
             self.connection.send((chunk, job))
@@ -166,7 +170,7 @@ class _Process:
 
     def _receive(self) -> Any:
         """The next message; log records are handed on and errors raised."""
-        self._heard_at = time.monotonic()
+        self._silent_s = 0.0
         try:
             message = self.connection.recv()
         except ConnectionError:
@@ -177,9 +181,10 @@ class _Process:
             raise message
         return message
 
-    def is_silent(self, time_limit_s: float) -> bool:
-        """Whether it has work and has given no sign of life for so long, and as long again as its files may take to be read."""
-        return bool(self.open) and time.monotonic() - self._heard_at > time_limit_s + self._reading_s
+    def is_silent(self, listened_s: float, time_limit_s: float) -> bool:
+        """Whether, after `listened_s` more in vain, it has been silent for longer than the limit and its files explain."""
+        self._silent_s += listened_s
+        return self._silent_s > time_limit_s + self._reading_s
 
     def kill(self) -> None:
         """End it at once."""

@@ -106,7 +106,7 @@ def run(
     group_images
         Images analysed together, on which the results do not depend.
     time_limit_s
-        A worker process that gives no sign of life for so long is ended: the file that it reads stalls it. None: `TIME_LIMIT_S`.
+        A worker process that gives no sign of life for so long is ended, as its file stalls it. None: `TIME_LIMIT_S`.
     """
     out, settings, redo = Path(out), settings or Settings(), redo or Redo()
     found = _find(inputs, out, shard)
