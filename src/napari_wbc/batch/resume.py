@@ -70,13 +70,13 @@ def plan(out: Path, images: Iterable[InputImage], origin: Origin, redo: Redo) ->
 
 
 def _task(out: Path, image: InputImage, origin: Origin, redo: Redo) -> Task:
-    if not record_path(out, image.name).exists():
-        return Task(image, "new", "not analysed yet")
     try:
         mark = read_mark(out, image.name)
         row, changes = mark.row, _changes(out, image, mark.hashes, origin, redo.rehash)
         reviewed = bool(changes) and read_record(out, image.name).has_human_work
     except ResultsError as error:
+        if not record_path(out, image.name).exists():  # asked only now: of 10⁵ images most have one
+            return Task(image, "new", "not analysed yet")
         logger.warning("%s Its image is analysed again now, and what is there is copied first.", error)
         return Task(image, "stale", "its record is damaged", copy_first=True)
     if not changes and row.status == "failed":

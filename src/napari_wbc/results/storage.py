@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,8 +74,9 @@ def size_and_time(path: Path) -> tuple[int, int]:
     OSError
         If they cannot be had.
     """
-    found = [file.stat() for file in files_in(path)] if path.is_dir() else [path.stat()]
-    return sum(stat.st_size for stat in found), max((stat.st_mtime_ns for stat in found), default=0)
+    whole = path.stat()
+    found = [file.stat() for file in files_in(path)] if stat.S_ISDIR(whole.st_mode) else [whole]
+    return sum(part.st_size for part in found), max((part.st_mtime_ns for part in found), default=0)
 
 
 def temporary_prefix() -> str:
