@@ -11,7 +11,7 @@ from typing import Literal
 from ..errors import ResultsError
 from ..results import labels_path, read_mark, read_record, record_path
 from ..results.record import Hashes, InputFile, MarkedRow, Origin
-from ..results.storage import file_sha256, size_and_time, write_bytes
+from ..results.storage import file_sha256, size_and_time
 from .discover import InputImage
 
 logger = logging.getLogger(__name__)
@@ -87,13 +87,6 @@ def _task(out: Path, image: InputImage, origin: Origin, redo: Redo) -> Task:
     if reviewed and not redo.overwrite_reviewed:
         return Task(image, "keep", why, row)
     return Task(image, "stale", why, row, copy_first=reviewed)
-
-
-def copy_old(out: Path, image: str, date: str) -> None:
-    """Copy record and label image of an image to `replaced/<date>/`; errors as in `storage.writing`."""
-    for path in (labels_path(out, image), record_path(out, image)):
-        if path.exists():
-            write_bytes(out, out / "replaced" / date / path.relative_to(out), path.read_bytes())
 
 
 def _changes(out: Path, image: InputImage, recorded: Hashes, origin: Origin, rehash: bool) -> list[str]:

@@ -13,13 +13,14 @@ from ..config import Settings
 from ..pipeline import LoadModels, Models
 from ..results.leftovers import sweep
 from ..results.record import ImageRow, MarkedRow
+from ..results.replaced import copy_old, date
 from ..results.runfile import NAME, Counts, Progress, RunFile, begin, check_out, now, relative_root
 from ..results.summary import Summary
 from ..results.unfinished import forget, unfinished_in
 from .collect import collect
 from .discover import Inputs, discover
 from .job import GROUP_IMAGES, TIME_LIMIT_S, Advance, Job, Workers, describe
-from .resume import Redo, Task, copy_old, plan
+from .resume import Redo, Task, plan
 from .shards import Shard, write_state
 from .work import Here
 
@@ -182,8 +183,8 @@ def _settle(tasks: Sequence[Task], crew: Workers, job: Job) -> Generator[MarkedR
     for task in tasks:
         if task.row is not None and not task.is_work:
             yield task.row
-    date = now().replace(":", "")
+    today = date()
     for task in tasks:
         if task.copy_first:
-            copy_old(job.out, task.image.name, date)
+            copy_old(job.out, task.image.name, today)
     yield from crew.work([task.image for task in tasks if task.is_work], job)
