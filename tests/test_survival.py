@@ -66,7 +66,9 @@ def test_killed_at_any_moment_and_continued_it_gives_the_same_bytes(tmp_path: Pa
 
 def test_a_slide_that_is_killed_in_the_middle_is_continued(tmp_path: Path) -> None:
     out, options = tmp_path / "out", ("--um-per-px", SETTINGS.um_per_px, "--min-area-px", 20, "--max-megapixels", 0.5)
-    slide = write(tmp_path / "in" / "a.tif", crowded(2000, 2000)).parent
+    slide = tmp_path / "in"
+    slide.mkdir()
+    write(slide / "a.tif", crowded(2600, 2000))
     for n in range(2):
         running = program("run", slide, out, *options, SECONDS_PER_IMAGE="0.2")
         wait_for(lambda: (out / f"unfinished/a.tif/{n}.json").exists() or running.poll() is not None)  # noqa: B023

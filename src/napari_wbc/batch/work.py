@@ -5,28 +5,26 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
 
 from ..cells import Analysis
 from ..config import Settings
-from ..errors import ImageError, ModelMemoryError, StorageError
-from ..pipeline import Models, Step, Steps, analyse_many
-from ..pyramids import open_pyramid
+from ..errors import StorageError
+from ..pipeline import Models, analyse_many
 from ..results import write_analysis, write_failure
 from ..results.mosaic import write_slide
 from ..results.record import ImageRow, Record, Timing
 from ..results.runfile import now
-from ..results.unfinished import Unfinished, forget, key_of
-from ..slides import SlideAnalysis, analyse_slide_steps
+from ..results.unfinished import forget
+from ..slides import SlideAnalysis
 from ..tiling import SMALL_TILE_PX, TILE_PX
+from .attempt import Failure, attempt
 from .discover import InputImage
 from .intake import Loaded, load
-from .job import Advance, Job, Rows, describe
+from .job import Job, Rows, describe
+from .slide_work import analyse_slide
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +33,6 @@ GROUP_MEGAPIXELS = 40.0
 
 READ_AHEAD, WRITE_BEHIND = 4, 8
 """Images read before they are needed, and analyses that may wait to be written."""
-
-T = TypeVar("T")
 
 
 class Here:
@@ -70,7 +66,9 @@ def work(images: Sequence[InputImage], job: Job, models: Models) -> Rows:
         for group in _groups(_read_ahead(images, reader, job), job.group_images):
             if group[0].slide and not group[0].error:
                 yield from _written(writes, 0)
-                outcomes = [(yield from _analyse_slide(group[0], group[0].slide, models, job))]
+                start = time.perf_counter()
+                found = yield from analyse_slide(group[0], group[0].slide, models, job)
+                outcomes = [_Outcome(group[0], found, time.perf_counter() - start)]
             else:
                 outcomes = _analyse(group, models, job.settings)
             writes.extend(writer.submit(_commit, outcome, job) for outcome in outcomes)
@@ -92,16 +90,8 @@ class _Outcome:
     """The analysis of an image, or the reason why there is none; and the seconds that it took."""
 
     loaded: Loaded
-    result: Analysis | SlideAnalysis | _Failure
+    result: Analysis | SlideAnalysis | Failure
     analyse_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """Why there is no result; `memory` says that it was lack of memory."""
-
-    reason: str
-    memory: bool = False
 
 
 def _read_ahead(images: Iterable[InputImage], reader: ThreadPoolExecutor, job: Job) -> Generator[Loaded]:
@@ -110,8 +100,8 @@ def _read_ahead(images: Iterable[InputImage], reader: ThreadPoolExecutor, job: J
 
     def next_read() -> Loaded:
         name, read = reads.popleft()
-        loaded = _attempt(name, read.result)
-        if isinstance(loaded, _Failure):
+        loaded = attempt(name, read.result)
+        if isinstance(loaded, Failure):
             loaded = Loaded(name, None, loaded.reason)
         if loaded.field is None and not job.root.is_dir():
             raise StorageError(f"The folder of the images has gone: {job.root}. Bring it back, then run again.")
@@ -148,14 +138,14 @@ def _analyse(group: Sequence[Loaded], models: Models, settings: Settings, tile_p
     """Analyse images together; if that fails, each alone, so that only the bad one is lost; out of memory: in small tiles."""
     fields = [image.field for image in group if image.field]
     if not fields:
-        return [_Outcome(image, _Failure(image.error)) for image in group]
+        return [_Outcome(image, Failure(image.error)) for image in group]
     names, start = ", ".join(image.name for image in group), time.perf_counter()
-    results = _attempt(names, lambda: analyse_many(fields, models, settings, tile_px))
+    results = attempt(names, lambda: analyse_many(fields, models, settings, tile_px))
     seconds = (time.perf_counter() - start) / len(fields)
-    if not isinstance(results, _Failure):
+    if not isinstance(results, Failure):
         analyses = iter(results)
         return [
-            _Outcome(image, next(analyses), seconds) if image.field else _Outcome(image, _Failure(image.error))
+            _Outcome(image, next(analyses), seconds) if image.field else _Outcome(image, Failure(image.error))
             for image in group
         ]
     if len(group) > 1:
@@ -166,35 +156,6 @@ def _analyse(group: Sequence[Loaded], models: Models, settings: Settings, tile_p
         logger.warning("Out of memory with %s: it is analysed in small tiles; its last digits may differ for that.", names)
         return _analyse(group, models, settings, SMALL_TILE_PX)
     return [_Outcome(group[0], results, seconds)]
-
-
-def _analyse_slide(
-    loaded: Loaded, path: Path, models: Models, job: Job, tile_px: int = TILE_PX
-) -> Generator[Advance, None, _Outcome]:
-    """Analyse a whole-slide image tile by tile, from where an earlier run came to; out of memory: in small tiles."""
-    start, unfinished = time.perf_counter(), Unfinished(job.out, loaded.name, key_of(loaded.source, job.origin, tile_px))
-
-    def steps() -> Steps[SlideAnalysis]:
-        with open_pyramid(path, loaded.name) as slide:
-            return (yield from analyse_slide_steps(slide, models, job.settings, tile_px, unfinished))
-
-    with closing(steps()) as left:
-        while isinstance(result := _attempt(loaded.name, lambda: _next(left)), Step):
-            if result.stage == "tile":
-                yield Advance(loaded.name, result.done, result.total)
-    if isinstance(result, _Failure) and result.memory and tile_px > SMALL_TILE_PX:
-        logger.warning("Out of memory with %s: it is analysed in small tiles, which may change some outlines.", loaded.name)
-        return (yield from _analyse_slide(loaded, path, models, job, SMALL_TILE_PX))
-    return _Outcome(loaded, result, time.perf_counter() - start)
-
-
-def _next(steps: Steps[T]) -> Step | T:
-    """The next step, or at the end what the steps return."""
-    try:
-        return next(steps)
-    except StopIteration as end:
-        result: T = end.value
-        return result
 
 
 def _commit(outcome: _Outcome, job: Job) -> Record:
@@ -213,22 +174,3 @@ def _commit(outcome: _Outcome, job: Job) -> Record:
     if slide:
         forget(job.out, loaded.name)
     return record
-
-
-def _attempt(image: str, work: Callable[[], T]) -> T | _Failure:
-    """The result of the work on an image, or the reason why there is none.
-
-    The one place that catches every exception: one bad image must not end a night's run. The traceback goes to the log. What
-    cannot be written does end it.
-    """
-    try:
-        return work()
-    except StorageError:
-        raise
-    except ImageError as error:
-        return _Failure(str(error))
-    except (ModelMemoryError, MemoryError) as error:
-        return _Failure(str(error) or "memory does not suffice. Use a smaller image.", memory=True)
-    except Exception as error:
-        logger.exception("%s could not be analysed", image)
-        return _Failure(f"{type(error).__name__}: {error}")
