@@ -150,7 +150,7 @@ def test_nothing_prints_outside_the_command_line() -> None:
 
 
 def test_no_exception_is_swallowed_outside_the_one_place_in_batch() -> None:
-    assert swallowers(modules()) == ["batch/work.py"]
+    assert swallowers(modules()) == ["batch/attempt.py"]
 
 
 # -- these rules can fail ----------------------------------------------------------------------------------------------

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +17,23 @@ from shapely.geometry import shape
 from napari_wbc import pyramids
 from napari_wbc.batch.discover import InputImage
 from napari_wbc.batch.reproduce import compare
-from napari_wbc.cells import Box, RgbImage
+from napari_wbc.batch.runner import run
+from napari_wbc.batch.verify import verify
+from napari_wbc.cells import Box, Probabilities, RgbImage
 from napari_wbc.config import Settings
+from napari_wbc.errors import StorageError
 from napari_wbc.exchange.transfer import export_results
-from napari_wbc.pipeline import Step, analyse, finish
+from napari_wbc.pipeline import Models, Step, analyse, finish
 from napari_wbc.pyramids import open_pyramid
-from napari_wbc.results import labels_path, read_analysis, read_record
+from napari_wbc.results import labels_path, read_analysis, read_record, unfinished
 from napari_wbc.results.folder import commit
-from napari_wbc.slides import SlideAnalysis, analyse_slide_steps, may_hold_nucleus, owned, plan_steps
+from napari_wbc.slides import SlideAnalysis, analyse_slide_steps
+from napari_wbc.slides.plan import may_hold_nucleus, plan_steps
+from napari_wbc.slides.seams import owned
 from napari_wbc.tiling import Window
-from tests.fakes import load_fakes
-from tests.runs import contract, counts, go, images
+from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
+from tests.runs import contract, counts, go, images, timeless
+from tests.runs import finish as told
 
 GLASS = (235, 225, 230)
 SETTINGS = Settings(um_per_px=0.17, min_area_px=20, max_megapixels=0.5)
@@ -32,9 +42,11 @@ SETTINGS = Settings(um_per_px=0.17, min_area_px=20, max_megapixels=0.5)
 def draw(height: int, width: int, centres: list[tuple[float, float]], radius: float = 18.0) -> RgbImage:
     """Purple discs on glass."""
     image = np.full((height, width, 3), GLASS, dtype=np.uint8)
-    rows, columns = np.ogrid[:height, :width]
     for y, x in centres:
-        image[(rows - y) ** 2 + (columns - x) ** 2 < radius**2] = (90, 50, 180)
+        top, left = max(0, int(y - radius)), max(0, int(x - radius))
+        near = image[top : int(y + radius) + 2, left : int(x + radius) + 2]
+        rows, columns = np.ogrid[top : top + near.shape[0], left : left + near.shape[1]]
+        near[(rows - y) ** 2 + (columns - x) ** 2 < radius**2] = (90, 50, 180)
     return image
 
 
@@ -182,29 +194,102 @@ def counts_again(inputs: Path, out: Path) -> dict[str, int]:
     return counts(out)
 
 
-def test_a_slide_that_was_stopped_is_done_again_and_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    class Killed(BaseException):
-        pass
+class Killed(BaseException):
+    pass
 
-    def dying() -> object:
-        models, left = load_fakes(), [2]
-        see = type(models.segmenter).__call__
 
-        class Dying(type(models.segmenter)):  # type: ignore[misc]
-            def __call__(self, given: object) -> object:
-                left[0] -= 1
-                if left[0] < 0:
-                    raise Killed
-                return see(self, given)  # type: ignore[arg-type]
+class Counting(FakeSegmenter):
+    """Counts what it sees, and dies at the picture after so many."""
 
-        return type(models)(Dying(), models.classifier)
+    def __init__(self, most: int = 10**6) -> None:
+        self.most = most
+        self.seen = 0
 
-    go(folder, tmp_path / "whole", settings=SETTINGS)
+    def __call__(self, given: Sequence[RgbImage]) -> list[Probabilities]:
+        if self.seen == self.most:
+            raise Killed
+        self.seen += 1
+        return super().__call__(given)
+
+
+def counted(inputs: Path, out: Path, segmenter: Counting, settings: Settings = SETTINGS) -> int:
+    """What a run's segmenter sees."""
+    go(inputs, out, lambda: Models(segmenter, FakeClassifier()), settings)
+    return segmenter.seen
+
+
+@pytest.fixture
+def slide_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One slide of 8 tiles, which are kept by twos."""
+    monkeypatch.setattr(unfinished, "TILES_PER_FILE", 2)
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "a.tif", crowded(780, 2000))
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("most", [1, 2, 7])
+def test_a_slide_that_was_stopped_is_continued_and_gives_the_same_bytes(slide_folder: Path, tmp_path: Path, most: int) -> None:
+    out = tmp_path / "out"
+    assert counted(slide_folder, tmp_path / "whole", Counting()) == 8
     with pytest.raises(Killed):
-        go(folder, tmp_path / "out", dying, SETTINGS)  # type: ignore[arg-type]
-    assert not (tmp_path / "out" / "records" / "s1" / "whole.tif.json").exists()
-    go(folder, tmp_path / "out", settings=SETTINGS)
-    assert contract(tmp_path / "out") == contract(tmp_path / "whole")
+        counted(slide_folder, out, Counting(most))
+    assert not (out / "records" / "a.tif.json").exists()
+    assert counted(slide_folder, out, Counting()) == 8 - most // 2 * 2
+    assert contract(out) == contract(tmp_path / "whole")
+    assert timeless(out) == timeless(tmp_path / "whole")
+    assert not (out / "unfinished").exists()
+
+
+def test_tiles_of_other_settings_or_damaged_ones_are_not_used(slide_folder: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "out", SETTINGS.model_copy(update={"min_area_px": 30})
+    with pytest.raises(Killed):
+        counted(slide_folder, out, Counting(7))
+    kept = sorted((out / "unfinished" / "a.tif").iterdir())
+    assert [path.name for path in kept] == [f"{i}.json" for i in range(3)]
+    kept[1].write_bytes(kept[1].read_bytes()[:-9])
+    with pytest.raises(Killed):
+        counted(slide_folder, out, Counting(5))  # with the two in the first file 7 of 8
+    with pytest.raises(Killed):
+        counted(slide_folder, out, Counting(2), other)
+    assert counted(slide_folder, out, Counting(), other) == 6
+    counted(slide_folder, tmp_path / "once", Counting(), other)
+    assert contract(out) == contract(tmp_path / "once")
+
+
+def test_tiles_left_beside_a_committed_slide_are_removed(slide_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        counted(slide_folder, tmp_path / "out", Counting(3))
+    shutil.copytree(tmp_path / "out" / "unfinished", tmp_path / "copy")
+    go(slide_folder, tmp_path / "out", settings=SETTINGS)
+    shutil.copytree(tmp_path / "copy", tmp_path / "out" / "unfinished")
+    assert [f.file for f in finish(verify(tmp_path / "out", load_fakes, 0)).findings] == ["unfinished/a.tif"]
+    go(slide_folder, tmp_path / "out", settings=SETTINGS)
+    assert not (tmp_path / "out" / "unfinished").exists()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_run_tells_how_far_a_slide_is(slide_folder: Path, tmp_path: Path, workers: int) -> None:
+    steps, _ = told(run(slide_folder, tmp_path / "out", load_fakes, SETTINGS, workers=workers))
+    assert [(s.status, s.done, s.tile, s.tiles) for s in steps] == [
+        *(("working", 0, i, 8) for i in range(8)), ("done", 1, 0, 0)
+    ]  # fmt: skip
+
+
+def test_a_full_disk_in_the_middle_of_a_slide_stops_the_run(
+    slide_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, real = tmp_path / "out", os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        if Path(target).name == "2.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(StorageError, match="the disk is full"):
+        go(slide_folder, out, settings=SETTINGS)
+    monkeypatch.setattr(os, "replace", real)
+    assert counted(slide_folder, out, Counting()) == 8 - 4
 
 
 def test_a_flat_image_beyond_the_budget_stays_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -111,6 +112,29 @@ def test_kill_9_of_a_worker_costs_nothing(smears: Path, tmp_path: Path) -> None:
     go(smears, tmp_path / "none")
     assert (tmp_path / "killed").exists()
     assert contract(out) == contract(tmp_path / "none")
+
+
+def load_with_decoder_that_hangs(name: str) -> Models:
+    """In the process that calls this, the decoder of images never comes back from one image."""
+    decode = intake.decode
+
+    def hang(data: bytes, image: str, max_megapixels: float) -> Field:
+        while image == name:
+            time.sleep(1)
+        return decode(data, image, max_megapixels)
+
+    intake.decode = hang
+    return load_fakes()
+
+
+def test_a_decoder_that_hangs_costs_one_image(smears: Path, tmp_path: Path) -> None:
+    out, name = tmp_path / "out", "slide-1/field-4.png"
+    summary = go(smears, out, partial(load_with_decoder_that_hangs, name), workers=2, time_limit_s=10.0)
+    assert (summary.exit_code, counts(out)) == (1, {"done": 9, "failed": 1})
+    assert "ended twice (no sign of life for 10 s): the file crashes or stalls" in str(images(out)[name]["error"])
+    (smears / name).unlink()
+    go(smears, tmp_path / "without")
+    assert (out / "cells.csv").read_bytes() == (tmp_path / "without" / "cells.csv").read_bytes()
 
 
 def exit_at_once() -> Models:

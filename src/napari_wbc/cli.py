@@ -77,6 +77,10 @@ def run(
             "Default: one for each processor, at most 4.",
         ),
     ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="S", help="A worker process that is silent for so long is ended; 10 minutes unless given."),
+    ] = None,
     threads: Annotated[
         int, typer.Option(min=1, metavar="N", help="Threads of each process; another number may change last digits.")
     ] = THREADS,
@@ -108,7 +112,10 @@ def run(
             print(terminal.needs_text(tasks), file=sys.stderr)
             return
         n = batch.default_workers() if workers is None else workers
-        summary = follow_images(batch.run(inputs, out, load, settings, redo=redo, shard=part, workers=n, cluster=cluster))
+        steps = batch.run(
+            inputs, out, load, settings, redo=redo, shard=part, workers=n, cluster=cluster, time_limit_s=time_limit
+        )
+        summary = follow_images(steps)
         print(terminal.run_text(summary))
     raise typer.Exit(summary.exit_code)
 

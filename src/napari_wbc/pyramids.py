@@ -54,10 +54,23 @@ class Pyramid:
         with explained(self.name):
             return self.pixels(level, box)
 
+    def view(self, box: Box, level: int) -> RgbImage:
+        """What a level shows of a box of the finest one, (h, w, 3) uint8, at least one pixel; errors as of `read`."""
+        (height, width), (h, w) = self.shapes[0], self.shapes[level]
+        y0, x0, y1, x1 = scaled(box, (h / height, w / width))
+        y0, x0 = min(y0, h - 1), min(x0, w - 1)
+        return self.read(Box(y0, x0, min(h, max(y1, y0 + 1)), min(w, max(x1, x0 + 1))), level)
+
     def level_for(self, factor: float) -> int:
         """The coarsest level that still has at least `factor` times the pixels of the finest one, per side."""
         height = self.shapes[0][0]
         return max(i for i, shape in enumerate(self.shapes) if i == 0 or shape[0] >= 0.999 * factor * height)
+
+
+def scaled(box: Box, factors: tuple[float, float]) -> Box:
+    """A box with its rows and columns multiplied; boxes that met still meet."""
+    fy, fx = factors
+    return Box(round(box.y0 * fy), round(box.x0 * fx), round(box.y1 * fy), round(box.x1 * fx))
 
 
 def is_folder_image(path: Path) -> bool:

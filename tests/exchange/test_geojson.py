@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import shapely
 
-from napari_wbc.results import read_analysis
+from napari_wbc.results import labels_path, read_analysis, record_path
 from tests.exchange.made import (
     IMAGE,
     bring_in,
@@ -235,3 +235,17 @@ def test_pixels_that_are_gone_are_asked_for_only_where_something_is_measured(out
     edited[9]["geometry"]["coordinates"] = [[[52, 36], [58, 36], [58, 39], [52, 39]]]
     save(dst, list(edited.values()))
     assert "Name their folder: --images" in one_failure("geojson", dst / f"{IMAGE}.geojson", out)
+
+
+def test_a_persons_cell_that_the_file_does_not_have_is_copied_before_it_goes(out: Path, dst: Path) -> None:
+    edited = features(dst)
+    edited[5]["properties"]["classification"]["name"] = "monocyte"
+    save(dst, list(edited.values()))
+    bring_in("geojson", dst, out)
+    assert not (out / "replaced").exists()
+    before = [path.read_bytes() for path in (record_path(out, IMAGE), labels_path(out, IMAGE))]
+    save(dst, [feature for i, feature in edited.items() if i != 5])
+    bring_in("geojson", dst, out)
+    assert [cell.cell_id for cell in read_analysis(out, IMAGE).cells] == [1, 2, 9]
+    copies = [next(out.glob(f"replaced/*/{place}")) for place in (f"records/{IMAGE}.json", f"labels/{IMAGE}.tif")]
+    assert [path.read_bytes() for path in copies] == before

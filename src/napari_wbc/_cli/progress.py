@@ -28,7 +28,7 @@ class Bar:
         """Since the start, s."""
         return self._bars.tasks[0].elapsed or 0.0
 
-    def move(self, description: str, done: int, total: int | None, state: str) -> None:
+    def move(self, description: str, done: float, total: int | None, state: str) -> None:
         """Show how far the work is; a total of None: nobody knows."""
         self._bars.update(self._task, description=description, completed=done, total=total, state=state)
 
@@ -59,17 +59,19 @@ def follow_images(steps: Generator[Progress, None, T]) -> T:
     def show(bar: Bar, step: Progress) -> None:
         nonlocal n_skipped
         n_skipped += step.status == "skipped"
-        done, total = step.done - n_skipped, step.total - n_skipped
-        bar.move("images", done, total, _pace(done, total, bar.elapsed_s))
+        part = step.tile / step.tiles if step.tiles else 0.0
+        done, total = step.done - n_skipped + part, step.total - n_skipped
+        within = f", {step.image}: tile {step.tile} of {step.tiles}" if step.tiles else ""
+        bar.move("images", done, total, _pace(done, total, bar.elapsed_s) + within)
         if step.status == "failed":
             bar.say(f"Failed: {step.image}: {step.error}")
 
     return follow(steps, show)
 
 
-def _pace(done: int, total: int, elapsed_s: float) -> str:
+def _pace(done: float, total: int, elapsed_s: float) -> str:
     """Images done, their rate, and the time that is left at that rate."""
     if not done or not elapsed_s:
-        return f"{done}/{total}"
+        return f"{done:.0f}/{total}"
     left = timedelta(seconds=round((total - done) * elapsed_s / done))
-    return f"{done}/{total}, {done / elapsed_s:.2f} images/s, {left} left"
+    return f"{int(done)}/{total}, {done / elapsed_s:.2f} images/s, {left} left"

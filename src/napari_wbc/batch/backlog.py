@@ -58,7 +58,8 @@ class Backlog:
         failed = []
         for image in images:
             if image.name in self._again:
-                reason = f"the process that worked on it ended twice ({how}): the file crashes its reader, or memory is short"
+                reason = f"the process that worked on it ended twice ({how}): "
+                reason += "the file crashes or stalls its reader, or memory is short"
                 failed.append(write_failure(job.out, image.name, reason, known_of(image.path), job.origin).row)
             else:
                 self._again.add(image.name)

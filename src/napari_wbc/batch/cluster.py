@@ -140,4 +140,4 @@ def _work(chunk: Chunk, job: Job) -> list[ImageRow]:
         engine = describe(models)
         if engine != job.engine:
             raise DeviceError(f"The workers of the cluster differ: {engine} and {job.engine}. Take workers of one kind.")
-        return list(work(chunk, job, models))
+        return [row for row in work(chunk, job, models) if isinstance(row, ImageRow)]

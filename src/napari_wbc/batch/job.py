@@ -16,8 +16,21 @@ from .discover import InputImage
 GROUP_IMAGES = 4
 """Images analysed together, so that the classifier sees full batches: at most so many."""
 
-Rows = Generator[ImageRow]
-"""The lines of `images.csv` of images, each once its record is committed."""
+TIME_LIMIT_S = 600.0
+"""A worker process that is silent for so long hangs; on a busy machine one call of a network takes some seconds."""
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Of an image that is being worked on, `done` of `total` tiles are finished."""
+
+    image: str
+    done: int
+    total: int
+
+
+Rows = Generator[ImageRow | Advance]
+"""The lines of `images.csv` of images, each once its record is committed; and how far slides are that take their time."""
 
 
 @dataclass(frozen=True)

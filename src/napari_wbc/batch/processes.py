@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
-from collections.abc import Generator, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from threading import current_thread, main_thread
@@ -16,7 +17,8 @@ from ..pipeline import LoadModels
 from ..results.record import ImageRow
 from .backlog import Backlog, Chunk
 from .discover import InputImage
-from .job import Engine, Job, Rows
+from .intake import known_of
+from .job import TIME_LIMIT_S, Advance, Engine, Job, Rows
 from .serve import serve
 
 logger = logging.getLogger(__name__)
@@ -25,12 +27,17 @@ _SPAWN = multiprocessing.get_context("spawn")  # a fork would inherit the locks 
 
 PATIENCE_S = 20.0
 """Time that a worker has to finish the images in its hands when the run is stopped."""
+LISTEN_S = 5.0
+"""Time after which silent workers are looked at."""
+SLOWEST_BYTES_PER_S = 1e6
+"""What the slowest drive gives: a worker that takes the hash of a large slide is silent for long."""
 
 
 class Processes:
     """`n` worker processes, each with models of its own; all are started at once, to load them side by side.
 
-    A process that dies is replaced. Programs that use this guard their main module with `if __name__ == "__main__"`.
+    A process that dies is replaced, and so is one that gives no sign of life for `time_limit_s`. Programs that use this guard
+    their main module with `if __name__ == "__main__"`.
 
     Raises
     ------
@@ -40,8 +47,9 @@ class Processes:
         If processes end before they are ready.
     """
 
-    def __init__(self, load_models: LoadModels, n: int) -> None:
+    def __init__(self, load_models: LoadModels, n: int, time_limit_s: float = TIME_LIMIT_S) -> None:
         self.n = n
+        self._time_limit_s = time_limit_s
         self._load_models = load_models
         self._team = [_Process(load_models) for _ in range(n)]
         try:
@@ -60,12 +68,20 @@ class Processes:
             busy = {process.connection: process for process in self._team if process.open}
             if not busy:
                 return
-            for ready in wait(list(busy)):
-                process = busy[ready]  # type: ignore[index]
-                try:
-                    yield from process.hear()
-                except EOFError:
-                    yield from backlog.lost(process.open.values(), self._replace(process), job)
+            start, longest_s = time.monotonic(), min(self._time_limit_s / 4, LISTEN_S)
+            ready = wait(list(busy), longest_s)
+            listened_s = min(time.monotonic() - start, longest_s)  # no more, where this machine was asleep
+            for connection, process in busy.items():
+                if connection in ready:
+                    try:
+                        yield from process.hear()
+                    except EOFError:
+                        yield from backlog.lost(process.open.values(), self._replace(process), job)
+                elif process.is_silent(listened_s, self._time_limit_s):
+                    process.kill()
+                    self._replace(process)
+                    how = f"no sign of life for {self._time_limit_s:.0f} s"
+                    yield from backlog.lost(process.open.values(), how, job)
 
     def _replace(self, dead: _Process) -> str:
         """Start a process in the place of a dead one; how that ended."""
@@ -108,17 +124,20 @@ class _Process:
             self._process.start()
         theirs.close()  # so that the pipe ends when the process does
         self.open: dict[str, InputImage] = {}
+        self._silent_s = self._reading_s = 0.0
 
     def give(self, chunk: Chunk, job: Job) -> None:
         """Hand over work; a process that is dead is noticed when it is heard next."""
         self.open = {image.name: image for image in chunk}
+        self._silent_s = 0.0
+        self._reading_s = sum((known_of(image.path).size or 0) / SLOWEST_BYTES_PER_S for image in chunk)
         try:
             self.connection.send((chunk, job))
         except OSError:
             logger.debug("A worker process ended before it got its work.")
 
-    def hear(self) -> Generator[ImageRow]:
-        """The row that the process sends, if it is one.
+    def hear(self) -> Rows:
+        """What the process sends of its work: a row, or how far a slide is.
 
         Raises
         ------
@@ -130,6 +149,7 @@ class _Process:
         message = self._receive()
         if isinstance(message, ImageRow):
             del self.open[message.image]
+        if isinstance(message, ImageRow | Advance):
             yield message
 
     def hear_engine(self) -> Engine:
@@ -153,6 +173,7 @@ class _Process:
 
     def _receive(self) -> Any:
         """The next message; log records are handed on and errors raised."""
+        self._silent_s = 0.0
         try:
             message = self.connection.recv()
         except ConnectionError:
@@ -163,12 +184,21 @@ class _Process:
             raise message
         return message
 
+    def is_silent(self, listened_s: float, time_limit_s: float) -> bool:
+        """Whether, after `listened_s` more in vain, it has been silent for longer than the limit and its files explain."""
+        self._silent_s += listened_s
+        return self._silent_s > time_limit_s + self._reading_s
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
     def end(self) -> str:
         """Wait for the end, or enforce it; how it ended, in words."""
         self.connection.close()
         self._process.join(PATIENCE_S)
         if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+            self.kill()
+            self._process.join(PATIENCE_S)
         code = self._process.exitcode or 0
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"

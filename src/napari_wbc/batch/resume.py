@@ -11,7 +11,7 @@ from typing import Literal
 from ..errors import ResultsError
 from ..results import labels_path, read_mark, read_record, record_path
 from ..results.record import Hashes, InputFile, MarkedRow, Origin
-from ..results.storage import file_sha256, size_and_time, write_bytes
+from ..results.storage import file_sha256, size_and_time
 from .discover import InputImage
 
 logger = logging.getLogger(__name__)
@@ -70,13 +70,13 @@ def plan(out: Path, images: Iterable[InputImage], origin: Origin, redo: Redo) ->
 
 
 def _task(out: Path, image: InputImage, origin: Origin, redo: Redo) -> Task:
-    if not record_path(out, image.name).exists():
-        return Task(image, "new", "not analysed yet")
     try:
         mark = read_mark(out, image.name)
         row, changes = mark.row, _changes(out, image, mark.hashes, origin, redo.rehash)
         reviewed = bool(changes) and read_record(out, image.name).has_human_work
     except ResultsError as error:
+        if not record_path(out, image.name).exists():  # asked only now: of 10⁵ images most have one
+            return Task(image, "new", "not analysed yet")
         logger.warning("%s Its image is analysed again now, and what is there is copied first.", error)
         return Task(image, "stale", "its record is damaged", copy_first=True)
     if not changes and row.status == "failed":
@@ -87,13 +87,6 @@ def _task(out: Path, image: InputImage, origin: Origin, redo: Redo) -> Task:
     if reviewed and not redo.overwrite_reviewed:
         return Task(image, "keep", why, row)
     return Task(image, "stale", why, row, copy_first=reviewed)
-
-
-def copy_old(out: Path, image: str, date: str) -> None:
-    """Copy record and label image of an image to `replaced/<date>/`; errors as in `storage.writing`."""
-    for path in (labels_path(out, image), record_path(out, image)):
-        if path.exists():
-            write_bytes(out, out / "replaced" / date / path.relative_to(out), path.read_bytes())
 
 
 def _changes(out: Path, image: InputImage, recorded: Hashes, origin: Origin, rehash: bool) -> list[str]:

@@ -11,13 +11,16 @@ from typing import Literal
 
 from ..config import Settings
 from ..pipeline import LoadModels, Models
+from ..results.leftovers import sweep
 from ..results.record import ImageRow, MarkedRow
+from ..results.replaced import copy_old, date
 from ..results.runfile import NAME, Counts, Progress, RunFile, begin, check_out, now, relative_root
 from ..results.summary import Summary
+from ..results.unfinished import forget, unfinished_in
 from .collect import collect
 from .discover import Inputs, discover
-from .job import GROUP_IMAGES, Job, Workers, describe
-from .resume import Redo, Task, copy_old, plan
+from .job import GROUP_IMAGES, TIME_LIMIT_S, Advance, Job, Workers, describe
+from .resume import Redo, Task, plan
 from .shards import Shard, write_state
 from .work import Here
 
@@ -87,6 +90,7 @@ def run(
     workers: int = 0,
     cluster: str | None = None,
     group_images: int = GROUP_IMAGES,
+    time_limit_s: float | None = None,
 ) -> Generator[Progress, None, RunSummary]:
     """`analyse_folder`, image by image. Not asking for the next item stops the run; the same call continues it.
 
@@ -102,23 +106,31 @@ def run(
         Address of the scheduler of a dask cluster that does the work instead.
     group_images
         Images analysed together, on which the results do not depend.
+    time_limit_s
+        A worker process that gives no sign of life for so long is ended, as its file stalls it. None: `TIME_LIMIT_S`.
     """
     out, settings, redo = Path(out), settings or Settings(), redo or Redo()
     found = _find(inputs, out, shard)
-    with closing(_hire(load_models, min(workers, len(found.images)), cluster)) as crew:
+    with closing(_hire(load_models, min(workers, len(found.images)), cluster, time_limit_s or TIME_LIMIT_S)) as crew:
         engine = crew.engine
         root, models = relative_root(found.root, out), (engine.segmenter, engine.classifier)
         state = begin(root, settings, *models, engine.device, found.n_other)
         state = state.model_copy(update={"workers": crew.n, "threads": engine.threads})
         write_state(out, state, shard)
+        if shard is None or shard.number == 0:
+            sweep(out)
         tasks = plan(out, found.images, engine.origin(settings), redo)
         seen: Counter[str] = Counter(skipped=0)
         n_failed = 0
         job = Job(out.absolute(), found.root, settings, engine, group_images)
-        for done, (status, row) in enumerate(_settle(tasks, crew, job), start=1):
+        for item in _settle(tasks, crew, job):
+            if isinstance(item, Advance):
+                yield Progress(item.image, "working", None, None, seen.total(), len(tasks), item.done, item.total)
+                continue
+            status: Literal["done", "failed", "skipped"] = "skipped" if isinstance(item, MarkedRow) else item.status
             seen[status] += 1
-            n_failed += row.status == "failed"
-            yield Progress(row.image, status, row.error, row.n_cells, done, len(tasks))
+            n_failed += item.status == "failed"
+            yield Progress(item.image, status, item.error, item.n_cells, seen.total(), len(tasks))
     needs = Counter(task.need for task in tasks)
     counts = Counts(**seen, stale=needs["stale"], retried=needs["retry"])
     kept = tuple(task.image.name for task in tasks if task.need == "keep")
@@ -151,7 +163,7 @@ def _find(inputs: Given, out: Path, shard: Shard | None) -> Inputs:
     return found if shard is None else Inputs(found.root, shard.share(found.images), found.n_other)
 
 
-def _hire(load_models: LoadModels, workers: int, cluster: str | None) -> Workers:
+def _hire(load_models: LoadModels, workers: int, cluster: str | None, time_limit_s: float) -> Workers:
     """Who does the work."""
     if cluster is not None:
         from .cluster import Cluster
@@ -160,20 +172,19 @@ def _hire(load_models: LoadModels, workers: int, cluster: str | None) -> Workers
     if workers:
         from .processes import Processes
 
-        return Processes(load_models, workers)
+        return Processes(load_models, workers, time_limit_s)
     return Here(load_models())
 
 
-def _settle(
-    tasks: Sequence[Task], crew: Workers, job: Job
-) -> Generator[tuple[Literal["done", "failed", "skipped"], ImageRow | MarkedRow]]:
-    """Leave what is to be left, and work on the rest."""
-    for row in (task.row for task in tasks if not task.is_work):
-        if row is not None:
-            yield "skipped", row
-    date = now().replace(":", "")
+def _settle(tasks: Sequence[Task], crew: Workers, job: Job) -> Generator[MarkedRow | ImageRow | Advance]:
+    """Leave what is to be left, of which the marks are told, and work on the rest."""
+    for name in {task.image.name for task in tasks if not task.is_work}.intersection(unfinished_in(job.out)):
+        forget(job.out, name)
+    for task in tasks:
+        if task.row is not None and not task.is_work:
+            yield task.row
+    today = date()
     for task in tasks:
         if task.copy_first:
-            copy_old(job.out, task.image.name, date)
-    for done in crew.work([task.image for task in tasks if task.is_work], job):
-        yield done.status, done
+            copy_old(job.out, task.image.name, today)
+    yield from crew.work([task.image for task in tasks if task.is_work], job)

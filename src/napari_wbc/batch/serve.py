@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from multiprocessing.connection import Connection
 from threading import Lock
 from typing import Any
 
+from ..cells import RgbImage
 from ..errors import WbcError
-from ..pipeline import LoadModels
+from ..pipeline import LoadModels, Models, Network
 from .job import describe
 from .work import work
 
@@ -30,6 +32,7 @@ def serve(connection: Connection, load_models: LoadModels, level: int) -> None:
     try:
         models = load_models()
         send(describe(models))
+        models = Models(_Heard(models.segmenter, send), _Heard(models.classifier, send))  # type: ignore[arg-type]
         while True:
             chunk, job = connection.recv()
             with closing(work(chunk, job, models)) as rows:
@@ -39,6 +42,22 @@ def serve(connection: Connection, load_models: LoadModels, level: int) -> None:
         return  # nobody is there to tell
     except WbcError as error:
         send(error)
+
+
+class _Heard:
+    """A network that gives a sign of life before each call: large images take their time."""
+
+    def __init__(self, network: Network, send: Callable[[object], None]) -> None:
+        self._network = network
+        self._send = send
+
+    def __call__(self, images: Sequence[RgbImage]) -> Any:
+        """As the network."""
+        self._send(None)
+        return self._network(images)  # type: ignore[operator]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
 
 
 class _Handler(logging.Handler):

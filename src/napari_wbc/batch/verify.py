@@ -17,6 +17,7 @@ from ..results.record import Origin, Record
 from ..results.runfile import Progress, input_root, read_run
 from ..results.storage import file_sha256
 from ..results.summary import TABLES, make_tables
+from ..results.unfinished import unfinished_in
 from .discover import InputImage
 from .job import describe
 from .reproduce import compare
@@ -147,3 +148,5 @@ def _check_strays(out: Path, names: set[str]) -> Iterator[Finding]:
             for path in (Path(here, file).relative_to(out / folder).as_posix() for file in files):
                 if not path.endswith(suffix) or path.removesuffix(suffix) not in names:
                     yield Finding(f"{folder}/{path}", "has no record: left by a run that was killed, or its record is missing")
+    for name in names.intersection(unfinished_in(out)):
+        yield Finding(f"unfinished/{name}", "the slide is finished: the next run removes it")

@@ -5,26 +5,26 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
 
 from ..cells import Analysis
 from ..config import Settings
-from ..errors import ImageError, ModelMemoryError, StorageError
-from ..pipeline import Models, analyse_many, finish
-from ..pyramids import open_pyramid
+from ..errors import StorageError
+from ..pipeline import Models, analyse_many
 from ..results import write_analysis, write_failure
 from ..results.mosaic import write_slide
-from ..results.record import Record, Timing
+from ..results.record import ImageRow, Record, Timing
 from ..results.runfile import now
-from ..slides import SlideAnalysis, analyse_slide_steps
+from ..results.unfinished import forget
+from ..slides import SlideAnalysis
 from ..tiling import SMALL_TILE_PX, TILE_PX
+from .attempt import Failure, attempt
 from .discover import InputImage
 from .intake import Loaded, load
 from .job import Job, Rows, describe
+from .slide_work import analyse_slide
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,6 @@ READ_AHEAD, WRITE_BEHIND = 4, 8
 """Images read before they are needed, and analyses that may wait to be written."""
 WRITERS = 4
 """Threads that write: most of their time is waiting until the bytes are on the disk."""
-
-T = TypeVar("T")
 
 
 class Here:
@@ -57,7 +55,7 @@ class Here:
 
 
 def work(images: Sequence[InputImage], job: Job, models: Models) -> Rows:
-    """Read, analyse and write; the rows in the order of the images.
+    """Read, analyse and write; the rows in the order of the images, and how far a slide is.
 
     Raises
     ------
@@ -68,14 +66,25 @@ def work(images: Sequence[InputImage], job: Job, models: Models) -> Rows:
     writes: deque[Future[Record]] = deque()
     try:
         for group in _groups(_read_ahead(images, reader, job), job.group_images):
-            writes.extend(writer.submit(_commit, outcome, job) for outcome in _analyse(group, models, job.settings))
-            while len(writes) > WRITE_BEHIND or (writes and writes[0].done()):
-                yield writes.popleft().result().row
-        while writes:
-            yield writes.popleft().result().row
+            if group[0].slide and not group[0].error:
+                yield from _written(writes, 0)
+                start = time.perf_counter()
+                found = yield from analyse_slide(group[0], group[0].slide, models, job)
+                outcomes = [_Outcome(group[0], found, time.perf_counter() - start)]
+            else:
+                outcomes = _analyse(group, models, job.settings)
+            writes.extend(writer.submit(_commit, outcome, job) for outcome in outcomes)
+            yield from _written(writes, WRITE_BEHIND)
+        yield from _written(writes, 0)
     finally:
         reader.shutdown(cancel_futures=True)
         writer.shutdown()  # what is analysed is still written
+
+
+def _written(writes: deque[Future[Record]], most: int) -> Generator[ImageRow]:
+    """The rows of what is written; at most so many writes are left open."""
+    while len(writes) > most or (writes and writes[0].done()):
+        yield writes.popleft().result().row
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,16 +92,8 @@ class _Outcome:
     """The analysis of an image, or the reason why there is none; and the seconds that it took."""
 
     loaded: Loaded
-    result: Analysis | SlideAnalysis | _Failure
+    result: Analysis | SlideAnalysis | Failure
     analyse_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """Why there is no result; `memory` says that it was lack of memory."""
-
-    reason: str
-    memory: bool = False
 
 
 def _read_ahead(images: Iterable[InputImage], reader: ThreadPoolExecutor, job: Job) -> Generator[Loaded]:
@@ -101,8 +102,8 @@ def _read_ahead(images: Iterable[InputImage], reader: ThreadPoolExecutor, job: J
 
     def next_read() -> Loaded:
         name, read = reads.popleft()
-        loaded = _attempt(name, read.result)
-        if isinstance(loaded, _Failure):
+        loaded = attempt(name, read.result)
+        if isinstance(loaded, Failure):
             loaded = Loaded(name, None, loaded.reason)
         if loaded.field is None and not job.root.is_dir():
             raise StorageError(f"The folder of the images has gone: {job.root}. Bring it back, then run again.")
@@ -137,18 +138,16 @@ def _groups(images: Iterable[Loaded], group_images: int) -> Generator[list[Loade
 
 def _analyse(group: Sequence[Loaded], models: Models, settings: Settings, tile_px: int = TILE_PX) -> list[_Outcome]:
     """Analyse images together; if that fails, each alone, so that only the bad one is lost; out of memory: in small tiles."""
-    if group[0].slide and not group[0].error:
-        return [_analyse_slide(group[0], group[0].slide, models, settings)]
     fields = [image.field for image in group if image.field]
     if not fields:
-        return [_Outcome(image, _Failure(image.error)) for image in group]
+        return [_Outcome(image, Failure(image.error)) for image in group]
     names, start = ", ".join(image.name for image in group), time.perf_counter()
-    results = _attempt(names, lambda: analyse_many(fields, models, settings, tile_px))
+    results = attempt(names, lambda: analyse_many(fields, models, settings, tile_px))
     seconds = (time.perf_counter() - start) / len(fields)
-    if not isinstance(results, _Failure):
+    if not isinstance(results, Failure):
         analyses = iter(results)
         return [
-            _Outcome(image, next(analyses), seconds) if image.field else _Outcome(image, _Failure(image.error))
+            _Outcome(image, next(analyses), seconds) if image.field else _Outcome(image, Failure(image.error))
             for image in group
         ]
     if len(group) > 1:
@@ -161,46 +160,19 @@ def _analyse(group: Sequence[Loaded], models: Models, settings: Settings, tile_p
     return [_Outcome(group[0], results, seconds)]
 
 
-def _analyse_slide(loaded: Loaded, path: Path, models: Models, settings: Settings, tile_px: int = TILE_PX) -> _Outcome:
-    """Analyse a whole-slide image tile by tile; out of memory: in small tiles."""
-    start = time.perf_counter()
-
-    def analyse_slide() -> SlideAnalysis:
-        with open_pyramid(path, loaded.name) as slide:
-            return finish(analyse_slide_steps(slide, models, settings, tile_px))
-
-    result = _attempt(loaded.name, analyse_slide)
-    if isinstance(result, _Failure) and result.memory and tile_px > SMALL_TILE_PX:
-        logger.warning("Out of memory with %s: it is analysed in small tiles, which may change some outlines.", loaded.name)
-        return _analyse_slide(loaded, path, models, settings, SMALL_TILE_PX)
-    return _Outcome(loaded, result, time.perf_counter() - start)
-
-
 def _commit(outcome: _Outcome, job: Job) -> Record:
     """Write what is known of an image."""
     loaded, result = outcome.loaded, outcome.result
     timing = Timing(read_s=round(loaded.read_s, 4), analyse_s=round(outcome.analyse_s, 4), finished_at=now())
     source, slide = loaded.source, loaded.name if loaded.slide else None
-    if isinstance(result, _Failure):
-        reason = result.reason.removeprefix(f"{loaded.name}: ")
-        return write_failure(job.out, loaded.name, reason, source, job.origin, timing, slide)
+    if isinstance(result, Analysis):
+        return write_analysis(job.out, loaded.name, result, source, job.origin, timing=timing)
     if isinstance(result, SlideAnalysis):
         found = result.outlines, result.cells, result.scale, result.domain
-        return write_slide(job.out, loaded.name, *found, source, job.origin, timing)
-    return write_analysis(job.out, loaded.name, result, source, job.origin, timing=timing)
-
-
-def _attempt(image: str, work: Callable[[], T]) -> T | _Failure:
-    """The result of the work on an image, or the reason why there is none.
-
-    The one place that catches every exception: one bad image must not end a night's run. The traceback goes to the log.
-    """
-    try:
-        return work()
-    except ImageError as error:
-        return _Failure(str(error))
-    except (ModelMemoryError, MemoryError) as error:
-        return _Failure(str(error) or "memory does not suffice. Use a smaller image.", memory=True)
-    except Exception as error:
-        logger.exception("%s could not be analysed", image)
-        return _Failure(f"{type(error).__name__}: {error}")
+        record = write_slide(job.out, loaded.name, *found, source, job.origin, timing)
+    else:
+        reason = result.reason.removeprefix(f"{loaded.name}: ")
+        record = write_failure(job.out, loaded.name, reason, source, job.origin, timing, slide)
+    if slide:
+        forget(job.out, loaded.name)
+    return record

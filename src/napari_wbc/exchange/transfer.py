@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import ImageError, ResultsError, UsageError
 from ..results import images_in, iter_records, read_analysis, read_record, write_analysis
 from ..results.pixels import read_pixels
+from ..results.replaced import copy_old, date
 from ..results.runfile import Progress, input_root, read_run
 from . import cells_csv, coco, crops, geojson, imagej_roi, masks, ome_tiff, yolo
 from .merging import merge
@@ -108,8 +109,9 @@ def import_into(
 ) -> Generator[Progress, None, Transfer]:
     """Bring what a file or folder of another format says into the results folder whose images it describes.
 
-    What it says differently becomes a person's; images of which it says nothing, or nothing new, stay as they are. The tables
-    are not made: `collect` does that.
+    What it says differently becomes a person's; images of which it says nothing, or nothing new, stay as they are. Where a cell
+    goes that a person has worked on, the old results are copied to `replaced/<date>/` first. The tables are not made: `collect`
+    does that.
 
     Parameters
     ----------
@@ -162,6 +164,9 @@ def _import(out: Path, image: str, read: Read, roots: Sequence[Path], n: int, to
         review = (None, None)  # nobody vouches for stand-ins
     if not merged.changed and review == (by, at):
         return Progress(image, "skipped", None, record.row.n_cells, n, total)
+    left = {cell.cell_id for cell in merged.analysis.cells}
+    if any(cell.source == "human" and cell.cell_id not in left for cell in known.cells):
+        copy_old(out, image, date())
     source, origin = record.hashes.input, record.hashes.origin
     write_analysis(
         out,

@@ -26,6 +26,11 @@ SMALLEST_LEVEL_PX = 1024
 _BUCKET_PX = 1024
 
 
+def pack(mask: Mask) -> bytes:
+    """The pixels of a cell in its box, (h, w) bool, in few bytes."""
+    return zlib.compress(np.packbits(mask).tobytes())
+
+
 class Mosaic:
     """Outlines by id, on a slide of (H, W) px."""
 
@@ -37,9 +42,9 @@ class Mosaic:
     def __len__(self) -> int:
         return len(self._outlines)
 
-    def add(self, cell_id: int, box: Box, mask: Mask) -> None:
-        """Add a cell; `mask` (h, w) bool is the part of the slide in `box` that is the cell's."""
-        self._outlines[cell_id] = box, zlib.compress(np.packbits(mask).tobytes())
+    def add(self, cell_id: int, box: Box, packed: bytes) -> None:
+        """Add a cell; what is `packed` is the part of the slide in `box` that is the cell's."""
+        self._outlines[cell_id] = box, packed
         for bucket in _buckets(box):
             self._near[bucket].append(cell_id)
 
@@ -47,7 +52,7 @@ class Mosaic:
         """The same outlines with other ids; those that have none are left out."""
         fresh = Mosaic(self.shape)
         for old in sorted(new_ids, key=new_ids.__getitem__):
-            fresh.add(new_ids[old], self._outlines[old][0], self.mask(old))
+            fresh.add(new_ids[old], *self._outlines[old])
         return fresh
 
     def mask(self, cell_id: int) -> Mask:

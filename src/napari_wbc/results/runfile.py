@@ -21,14 +21,19 @@ NAME = "run.json"
 
 @dataclass(frozen=True)
 class Progress:
-    """An image of a run is settled: analysed or imported, failed, or left as it was. `done` of `total` images are."""
+    """An image of a run is settled: analysed or imported, failed, or left as it was. `done` of `total` images are.
+
+    While a slide is `working`, `tile` of its `tiles` are finished.
+    """
 
     image: str
-    status: Literal["done", "failed", "skipped"]
+    status: Literal["done", "failed", "skipped", "working"]
     error: str | None
     n_cells: int | None
     done: int
     total: int
+    tile: int = 0
+    tiles: int = 0
 
 
 class Model(BaseModel):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import platform
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,8 +74,14 @@ def size_and_time(path: Path) -> tuple[int, int]:
     OSError
         If they cannot be had.
     """
-    found = [file.stat() for file in files_in(path)] if path.is_dir() else [path.stat()]
-    return sum(stat.st_size for stat in found), max((stat.st_mtime_ns for stat in found), default=0)
+    whole = path.stat()
+    found = [file.stat() for file in files_in(path)] if stat.S_ISDIR(whole.st_mode) else [whole]
+    return sum(part.st_size for part in found), max((part.st_mtime_ns for part in found), default=0)
+
+
+def temporary_prefix() -> str:
+    """How the names of unfinished files begin that this machine writes; then follow the process and a number by chance."""
+    return f".tmp-{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"
 
 
 @contextmanager
@@ -96,7 +104,7 @@ def writing(out: Path, path: Path) -> Iterator[BinaryIO]:
     """
     with _explained(path):
         _make_folders(out, path.parent)
-        temporary = path.parent / f".tmp-{secrets.token_hex(8)}"
+        temporary = path.parent / f"{temporary_prefix()}{os.getpid()}-{secrets.token_hex(8)}"
         try:
             with temporary.open("xb") as file:
                 yield file
@@ -120,10 +128,24 @@ def remove(out: Path, path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_folders(out: Path, folder: Path) -> None:
+    """Remove a folder below `out`, and those above it up to `out`, as far as they are empty."""
+    for here in (folder, *folder.parents):
+        if here == out:
+            return
+        try:
+            here.rmdir()
+        except OSError:
+            return
+
+
 def _make_folders(out: Path, folder: Path) -> None:
     """Make `out`, and below it every missing folder down to `folder`."""
     _refuse_links(out, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:  # one on the way was empty, and another process has removed it
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _refuse_links(out: Path, folder: Path) -> None:

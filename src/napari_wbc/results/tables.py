@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterator, Sequence
 
 Value = str | int | float | bool | None
 
+_SPECIAL = re.compile('[,"\r\n]')
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
@@ -71,4 +73,4 @@ def _unescape(text: str) -> str | None:
 
 def _quote(text: str) -> str:
     """The text in quotes, where a reader needs them."""
-    return f'"{text.replace(chr(34), chr(34) * 2)}"' if any(c in text for c in ',"\r\n') else text
+    return f'"{text.replace(chr(34), chr(34) * 2)}"' if _SPECIAL.search(text) else text

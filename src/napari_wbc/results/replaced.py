@@ -1,0 +1,21 @@
+"""Copies of results that a person has worked on and that something is about to replace: `OUT/replaced/<date>/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .folder import labels_path, record_path
+from .runfile import now
+from .storage import write_bytes
+
+
+def date() -> str:
+    """Now, as the name of a folder."""
+    return now().replace(":", "")
+
+
+def copy_old(out: Path, image: str, date: str) -> None:
+    """Copy record and label image of an image to `replaced/<date>/`; errors as in `storage.writing`."""
+    for path in (labels_path(out, image), record_path(out, image)):
+        if path.exists():
+            write_bytes(out, out / "replaced" / date / path.relative_to(out), path.read_bytes())
