@@ -13,6 +13,7 @@ from ..config import Settings
 from ..errors import UsageError
 from ..pipeline import Models, Step, Steps, analyse_steps, reclassify_steps, segment_steps
 from ..review import classify_steps, outline_steps
+from .calm import calm
 from .layers import warm_up
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ class Load(Protocol):
 
 def load_models(*, segmenter: str, classifier: str, device: str) -> Models:
     """`nets.load_models`, imported when called: importing torch takes seconds, and belongs into the thread."""
-    from ..nets import load_models
+    with calm():
+        from ..nets import load_models
 
-    return load_models(segmenter=segmenter, classifier=classifier, device=device)
+        return load_models(segmenter=segmenter, classifier=classifier, device=device)
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,11 @@ def analyse_folder(
 def train(what: What, data: tuple[Path, ...], model: Path, device: str) -> Steps[Outcome]:
     """Train a model on reviewed folders, as `napari-wbc train` does; one that was stopped is continued."""
     yield Step("load torch", 0, 1)
-    from ..training.recipes import make_recipe
-    from ..training.state import Epoch
-    from ..training.train import Request
-    from ..training.train import train as learn
+    with calm():
+        from ..training.recipes import make_recipe
+        from ..training.state import Epoch
+        from ..training.train import Request
+        from ..training.train import train as learn
 
     resume = model.with_suffix(TRAINING).exists()
     recipe = make_recipe(what, "default", {})
