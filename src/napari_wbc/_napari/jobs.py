@@ -14,7 +14,6 @@ from ..errors import UsageError
 from ..pipeline import Models, Step, Steps, analyse_steps, reclassify_steps, segment_steps
 from ..review import classify_steps, outline_steps
 from .calm import calm
-from .layers import warm_up
 
 if TYPE_CHECKING:
     from ..training.train import Outcome
@@ -80,7 +79,6 @@ def segment(kept: KeptModels, choice: ModelChoice, read: Read, settings: Setting
 def analyse(kept: KeptModels, choice: ModelChoice, read: Read, settings: Settings) -> Steps[tuple[Analysis, Models]]:
     """Outline, measure and name the cells of an image."""
     models = yield from kept.steps(choice)
-    warm_up()
     yield Step("read", 0, 1)
     (analysis,) = yield from analyse_steps([read()], models, settings)
     return analysis, models

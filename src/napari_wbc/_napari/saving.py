@@ -25,7 +25,7 @@ from ..results.record import InputFile, Record
 from ..results.record import Origin as RecordOrigin
 from ..results.runfile import NAME, Model, begin, check_out, input_root, read_run, relative_root, write_run
 from ..results.storage import write_bytes
-from .layers import boxes_layer, labels_layer, outlines, set_look
+from .layers import boxes_layer, labels_layer, outlines
 from .origin import KEY, MadeBy, Place, note, origin, place_of, set_place
 from .session import Session
 
@@ -163,9 +163,7 @@ def reviewed_layers(folder: Path, image: str | None = None) -> list[Layer]:
     labels = labels_layer(pixels, outlines(analysis), analysis.cells)
     made = MadeBy(run.segmenter, run.classifier, _settings(run.settings), run.device)
     note(labels, layer_id=uuid4().hex, made_by=made, record=record)
-    boxes = boxes_layer(labels, outlines(analysis))
-    set_look(labels)
-    return [pixels, labels, boxes]
+    return [pixels, labels, boxes_layer(labels, outlines(analysis))]
 
 
 def neighbour(folder: Path, image: str | None = None, by: int = 1) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Shapes
 from napari.viewer import Viewer
 
 from ..cells import Analysis, Segmentation
 from ..config import Settings
-from ..pipeline import Models
+from ..pipeline import Models, Steps
 from . import jobs
 from .inputs import read_image, read_labels
+from .layers import analysis_layers, labels_layer
 from .origin import MadeBy
-from .place import show_analysis, show_boxes, show_segmentation, show_types
+from .place import show_boxes, show_labels, show_types
 from .reviews import reviewed, session_of
 from .status import describe_analysis, describe_segmentation
 from .tool import ToolWidget, chosen
@@ -33,12 +34,13 @@ class AnalyseImage(ToolWidget):
         image = chosen(self.image)
         settings = self.settings()
         steps = jobs.analyse(self.kept, self.models.choice(), read_image(image), settings)
-        self.job.start(steps, partial(self._show, image, settings))
+        self.job.start(_analysis_layers(image, settings, steps), partial(self._show, image))
 
-    def _show(self, image: Image, settings: Settings, result: tuple[Analysis, Models]) -> str:
+    def _show(self, image: Image, result: tuple[Analysis, Models, tuple[Labels, Shapes]]) -> str:
         self.check(image)
-        show_analysis(self.viewer.layers, image, result[0], MadeBy.of(result[1], settings))
-        return describe_analysis(*result)
+        analysis, models, layers = result
+        show_labels(self.viewer.layers, image, *layers)
+        return describe_analysis(analysis, models)
 
 
 class SegmentCells(ToolWidget):
@@ -54,12 +56,13 @@ class SegmentCells(ToolWidget):
         """Image → Labels."""
         image = chosen(self.image)
         steps = jobs.segment(self.kept, self.models.choice(), read_image(image), self.settings())
-        self.job.start(steps, partial(self._show, image))
+        self.job.start(_segmentation_layer(image, steps), partial(self._show, image))
 
-    def _show(self, image: Image, result: tuple[Segmentation, Models]) -> str:
+    def _show(self, image: Image, result: tuple[Segmentation, Models, Labels]) -> str:
         self.check(image)
-        show_segmentation(self.viewer.layers, image, result[0])
-        return describe_segmentation(*result)
+        segmentation, models, layer = result
+        show_labels(self.viewer.layers, image, layer)
+        return describe_segmentation(segmentation, models)
 
 
 class CropBoxes(ToolWidget):
@@ -101,3 +104,17 @@ class ClassifyCells(ToolWidget):
         else:
             show_types(self.viewer.layers, image, labels, result[0], MadeBy.of(result[1], Settings()))
         return describe_analysis(*result)
+
+
+def _analysis_layers(
+    image: Image, settings: Settings, steps: Steps[tuple[Analysis, Models]]
+) -> Steps[tuple[Analysis, Models, tuple[Labels, Shapes]]]:
+    """What the steps find, with its layers, which are made in the thread too: with 20 megapixels that takes half a second."""
+    analysis, models = yield from steps
+    return analysis, models, analysis_layers(image, analysis, MadeBy.of(models, settings))
+
+
+def _segmentation_layer(image: Image, steps: Steps[tuple[Segmentation, Models]]) -> Steps[tuple[Segmentation, Models, Labels]]:
+    """What the steps find, with its layer, made in the thread too."""
+    segmentation, models = yield from steps
+    return segmentation, models, labels_layer(image, segmentation)
