@@ -6,18 +6,18 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt
 from qtpy.QtGui import QColor, QImage, QPainter, QPixmap
 
-from ..cells import Cell, CellTable, RgbImage
+from ..cells import Cell, RgbImage
 from ..config import CELL_TYPES
 from ..crop import crop
 from ..errors import WbcError
 from .features import colour_of
-from .origin import place_of
+from .reviews import Source, cells_of, name_of
 from .saved import Folder, Saved
 from .session import Session
 
@@ -27,10 +27,6 @@ KEPT_PIXMAPS = 3000
 
 BY_TYPE, BY_DOUBT, BY_ID = "by type", "doubtful first", "by image and id"
 ORDERS = (BY_TYPE, BY_DOUBT, BY_ID)
-
-
-Source: TypeAlias = Session | Saved
-"""A review, or an image of a results folder that is not open."""
 
 MAX_WAITING = 100
 """Crops that the thread is asked to cut; where a person scrolls on, the oldest are given up."""
@@ -42,19 +38,6 @@ class Item:
 
     source: Source
     cell_id: int
-
-
-def cells_of(source: Source) -> CellTable:
-    """The cells of a source, as they are now."""
-    return source.cells if isinstance(source, Saved) else source.analysis.cells
-
-
-def name_of(source: Source) -> str:
-    """The name of the image of a source: in its results folder, or, where it has none, of its layer."""
-    if isinstance(source, Saved):
-        return source.record.image
-    place = place_of(source.image)
-    return source.image.name if place is None else place.image
 
 
 class Crops(QAbstractListModel):

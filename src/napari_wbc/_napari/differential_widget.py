@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -33,15 +33,16 @@ from ..results import tables
 from ..results.folder import slide_of
 from ..results.storage import write_bytes
 from .bars import Bars
-from .crops import Source, cells_of, name_of
 from .panels import button
-from .reviews import open_reviews, results_folder, with_saved
+from .reviews import Source, cells_of, name_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session
 
 HEAD = ("cell type", "n", "%", "95 % interval", "10⁹/L", "unseen")
 THIS_IMAGE, OPEN_IMAGES, SLIDE, FOLDER = "this image", "all open images under review", "its slide", "its results folder"
 TICK_MS = 300
+
+NAMES, NUMBERS = (Qt.AlignmentFlag.AlignVCenter | side for side in (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight))
 
 TICKS_PER_READ = 40
 """How often the records of a results folder are looked at again."""
@@ -158,7 +159,9 @@ class Differential(QScrollArea):
         self.table.setRowCount(len(self.rows))
         for i, row in enumerate(self.rows):
             for j, text in enumerate((row.cell_type, str(row.n), *shares(row, wbc), str(row.n_unreviewed))):
-                self.table.setItem(i, j, QTableWidgetItem(text))
+                item = QTableWidgetItem(text)
+                item.setTextAlignment(NUMBERS if j else NAMES)
+                self.table.setItem(i, j, item)
         self.table.setColumnHidden(HEAD.index("10⁹/L"), wbc is None)
         self.table.setFixedHeight(self._head.height() + ROW_PX * (len(self.rows) + 1))  # one more for the scroll bar
         self.bars.show_rows(self.rows)

@@ -11,11 +11,11 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..errors import WbcError
 from . import keys
-from .crops import CROP_PX, ORDERS, Crops, Item, Source, cells_of, name_of
+from .crops import CROP_PX, ORDERS, Crops, Item
 from .crops_view import View
 from .opening import open_saved
 from .panels import button
-from .reviews import open_reviews, results_folder, with_saved
+from .reviews import Source, cells_of, name_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+import numpy as np
 
 from ..batch import Redo, RunSummary, run
 from ..cells import Analysis, Box, Cell, Field, Mask, RgbImage, Segmentation
@@ -76,11 +79,21 @@ def segment(kept: KeptModels, choice: ModelChoice, read: Read, settings: Setting
     return (yield from segment_steps(read(), models.segmenter, settings)), models
 
 
-def analyse(kept: KeptModels, choice: ModelChoice, read: Read, settings: Settings) -> Steps[tuple[Analysis, Models]]:
-    """Outline, measure and name the cells of an image."""
+def analyse(
+    kept: KeptModels, choice: ModelChoice, read: Read, settings: Settings, part: Box | None = None
+) -> Steps[tuple[Analysis, Models]]:
+    """Outline, measure and name the cells of an image; with `part`, those that are found when nothing else of it is seen."""
     models = yield from kept.steps(choice)
     yield Step("read", 0, 1)
-    (analysis,) = yield from analyse_steps([read()], models, settings)
+    field = read()
+    if part is None:
+        (analysis,) = yield from analyse_steps([field], models, settings)
+        return analysis, models
+    found = yield from segment_steps(Field(field.pixels[part.slices], field.um_per_px), models.segmenter, settings)
+    labels = np.zeros(field.pixels.shape[:2], dtype=np.int32)
+    labels[part.slices] = found.labels
+    labels.flags.writeable = False
+    (analysis,) = yield from reclassify_steps([field], [dataclasses.replace(found, labels=labels)], models.classifier)
     return analysis, models
 
 

@@ -45,7 +45,7 @@ def columns() -> QGridLayout:
 
 def button(text: str, tooltip: str, action: Callable[[], object], letter: str = "") -> QPushButton:
     """A button that says which key does the same."""
-    made = QPushButton(f"⇧{letter} {text}" if letter else text)
+    made = QPushButton(f"{letter} {text}" if letter else text)
     made.setToolTip(f"{tooltip} Key on the layers: Shift+{letter}." if letter else tooltip)
     made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     made.clicked.connect(lambda _=False: action())
@@ -56,7 +56,7 @@ class NamePanel(QGroupBox):
     """One button per cell type, in its colour, and one for a type of the person's own."""
 
     def __init__(self, act: Act, letters: Mapping[str, str]) -> None:
-        super().__init__("Name the selected cells")
+        super().__init__("Name the selected cells: ⇧ and letter")
         self.own = QLineEdit()
         self.own.setMinimumWidth(40)
         self.own.setPlaceholderText("a type of your own")
@@ -89,7 +89,7 @@ class OutlinePanel(QGroupBox):
     """Buttons that change outlines; brush, eraser and fill are napari's own, on the layer of cells."""
 
     def __init__(self, act: Act, letters: Mapping[str, str]) -> None:
-        super().__init__("Correct outlines")
+        super().__init__("Correct outlines: ⇧ and letter")
         verbs: list[tuple[str, str, Action, str]] = [
             ("Split", "Part the selected cell where it is narrow.", _split, letters[keys.SPLIT]),
             ("Merge", "Make one cell of the selected ones; it keeps the smallest id.", _merge, letters[keys.MERGE]),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from napari.layers import Image, Labels, Shapes
 from napari.viewer import Viewer
+from qtpy.QtWidgets import QComboBox
 
-from ..cells import Analysis, Segmentation
+from ..cells import Analysis, Box, Segmentation
 from ..config import Settings
 from ..pipeline import Models, Steps
 from . import jobs
-from .inputs import read_image, read_labels
+from .inputs import in_view, read_image, read_labels
 from .layers import analysis_layers, labels_layer
 from .origin import MadeBy
 from .place import show_boxes, show_labels, show_types
@@ -19,28 +22,68 @@ from .reviews import reviewed, session_of
 from .status import describe_analysis, describe_segmentation
 from .tool import ToolWidget, chosen
 
+THIS_IMAGE, IN_VIEW, ALL_IMAGES = "the whole image", "what is in view", "all open images"
+
 
 class AnalyseImage(ToolWidget):
-    """Outline, box, measure and name the white blood cells of an image."""
+    """Outline, box, measure and name the white blood cells of an image, of the part in view, or of all open images."""
 
     def __init__(self, napari_viewer: Viewer, load: jobs.Load = jobs.load_models) -> None:
         super().__init__(napari_viewer, "Analyse image", load)
         self.image = self.add_choice("Image", Image)
+        self.over = QComboBox()
+        self.over.addItems([THIS_IMAGE, IN_VIEW, ALL_IMAGES])
+        self.over.setToolTip("Where cells are looked for: in the chosen image, in its part in view, or in all open images.")
+        self._choice_layout.addRow("Analyse", self.over)
         self.add_form(settings=True, models=("segmenter", "classifier"))
         self.add_panel()
 
     def start(self) -> None:
-        """Image → Labels and Shapes."""
-        image = chosen(self.image)
-        settings = self.settings()
-        steps = jobs.analyse(self.kept, self.models.choice(), read_image(image), settings)
-        self.job.start(_analysis_layers(image, settings, steps), partial(self._show, image))
+        """Images → Labels and Shapes."""
+        image, over = chosen(self.image), self.over.currentText()
+        images = [layer for layer in self.viewer.layers if isinstance(layer, Image)] if over == ALL_IMAGES else [image]
+        part = in_view(image) if over == IN_VIEW else None
+        choice, settings = self.models.choice(), self.settings()
+        reading = [(layer, read_image(layer)) for layer in images]
+        self.job.start(_analysed(self.kept, choice, settings, reading, part), self._show)
 
-    def _show(self, image: Image, result: tuple[Analysis, Models, tuple[Labels, Shapes]]) -> str:
-        self.check(image)
-        analysis, models, layers = result
-        show_labels(self.viewer.layers, image, *layers)
-        return describe_analysis(analysis, models)
+    def _show(self, found: list[Analysed]) -> str:
+        self.check(*(each.image for each in found))
+        for each in found:
+            show_labels(self.viewer.layers, each.image, each.labels, each.boxes)
+        texts = [describe_analysis(each.analysis, each.models) for each in found]
+        return (
+            texts[0]
+            if len(texts) == 1
+            else "\n\n".join(f"{e.image.name}: {text}" for e, text in zip(found, texts, strict=True))
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Analysed:
+    """What was found in an image, and its layers."""
+
+    image: Image
+    analysis: Analysis
+    models: Models
+    labels: Labels
+    boxes: Shapes
+
+
+def _analysed(
+    kept: jobs.KeptModels,
+    choice: jobs.ModelChoice,
+    settings: Settings,
+    images: Sequence[tuple[Image, jobs.Read]],
+    part: Box | None,
+) -> Steps[list[Analysed]]:
+    """One image after the other; layers are made in the thread too, because with 20 megapixels that takes half a second."""
+    found = []
+    for image, read in images:
+        analysis, models = yield from jobs.analyse(kept, choice, read, settings, part)
+        layers = analysis_layers(image, analysis, MadeBy.of(models, settings))
+        found.append(Analysed(image, analysis, models, *layers))
+    return found
 
 
 class SegmentCells(ToolWidget):
@@ -104,14 +147,6 @@ class ClassifyCells(ToolWidget):
         else:
             show_types(self.viewer.layers, image, labels, result[0], MadeBy.of(result[1], Settings()))
         return describe_analysis(*result)
-
-
-def _analysis_layers(
-    image: Image, settings: Settings, steps: Steps[tuple[Analysis, Models]]
-) -> Steps[tuple[Analysis, Models, tuple[Labels, Shapes]]]:
-    """What the steps find, with its layers, which are made in the thread too: with 20 megapixels that takes half a second."""
-    analysis, models = yield from steps
-    return analysis, models, analysis_layers(image, analysis, MadeBy.of(models, settings))
 
 
 def _segmentation_layer(image: Image, steps: Steps[tuple[Segmentation, Models]]) -> Steps[tuple[Segmentation, Models, Labels]]:
