@@ -10,7 +10,6 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
-    QComboBox,
     QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
@@ -33,7 +32,7 @@ from ..results import tables
 from ..results.folder import slide_of
 from ..results.storage import write_bytes
 from .bars import Bars
-from .panels import button
+from .panels import button, choice
 from .reviews import Source, cells_of, name_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session
@@ -43,9 +42,6 @@ THIS_IMAGE, OPEN_IMAGES, SLIDE, FOLDER = "this image", "all open images under re
 TICK_MS = 300
 
 NAMES, NUMBERS = (Qt.AlignmentFlag.AlignVCenter | side for side in (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight))
-
-TICKS_PER_READ = 40
-"""How often the records of a results folder are looked at again."""
 
 ROW_PX = 22
 
@@ -62,13 +58,14 @@ class Differential(QScrollArea):
         self.rows: list[TypeCount] = []
         inside = QWidget()
         layout = QVBoxLayout(inside)
-        self.over = QComboBox()
-        self.over.addItems([THIS_IMAGE, OPEN_IMAGES, SLIDE, FOLDER])
-        self.over.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.over.setToolTip("Which cells are counted. An image is counted once Review cells has been started on it.")
-        self.count_to = QComboBox()
-        self.count_to.addItems([str(n) for n in COUNT_TO])
-        self.count_to.setToolTip("Stop at this number of counted cells; unidentified, artefact and smudge are not counted.")
+        self.over = choice(
+            [THIS_IMAGE, OPEN_IMAGES, SLIDE, FOLDER],
+            "Which cells are counted. An image is counted once Review cells has been started on it.",
+        )
+        self.count_to = choice(
+            [str(n) for n in COUNT_TO],
+            "Stop at this number of counted cells; unidentified, artefact and smudge are not counted.",
+        )
         self.wbc = QDoubleSpinBox()
         self.wbc.setRange(0, 1000)
         self.wbc.setSpecialValueText("unknown")
@@ -105,7 +102,7 @@ class Differential(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setMinimumHeight(MIN_HEIGHT_PX)
         self._shown: object = None
-        self.folder, self._ticks = Folder(), 0
+        self.folder = Folder()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh)
         self._timer.start(TICK_MS)
@@ -124,15 +121,13 @@ class Differential(QScrollArea):
         over, place = self.over.currentText(), results_folder(self.viewer)
         if over not in (SLIDE, FOLDER) or place is None:
             return list(self.sessions())
-        if not self._ticks % TICKS_PER_READ or not self.folder.images:
-            self.folder.ask(place)
+        self.folder.ask(place)
         found = with_saved(self.viewer, place, self.folder.images)
         slides = {slide_of(name_of(session)) for session in self.sessions()[:1]}
         return [source for source in found if over == FOLDER or slide_of(name_of(source)) in slides]
 
     def refresh(self) -> None:
         """Count anew, if anything has changed."""
-        self._ticks += 1
         try:
             self.folder.take()
         except WbcError as error:

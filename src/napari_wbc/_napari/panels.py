@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeAlias
 
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QGroupBox, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QGroupBox,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ..config import TYPE_COLOURS, USER_TYPE_COLOUR
 from ..review import delete, merge, split
@@ -49,6 +59,15 @@ def button(text: str, tooltip: str, action: Callable[[], object], letter: str = 
     made.setToolTip(f"{tooltip} Key on the layers: Shift+{letter}." if letter else tooltip)
     made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     made.clicked.connect(lambda _=False: action())
+    return made
+
+
+def choice(items: Sequence[str], tooltip: str) -> QComboBox:
+    """A choice that is no wider than the dock."""
+    made = QComboBox()
+    made.addItems(list(items))
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    made.setToolTip(tooltip)
     return made
 
 

@@ -9,6 +9,7 @@ from napari.layers import Image, Labels, Layer, Shapes
 from ..cells import Analysis, Segmentation
 from ..crop import boxes
 from ..errors import UsageError
+from .calm import no_collecting
 from .layers import analysis_layers, boxes_layer, outlines, rectangles, write_cells
 from .origin import MadeBy, layer_id, note, origin
 
@@ -65,6 +66,12 @@ def edited(layer: Layer) -> bool:
 
 def _replace(layers: LayerList, olds: list[Layer], new: Layer) -> None:
     """Add a layer; the old ones leave with their boxes, or, if edited, stay hidden under another name."""
+    with no_collecting():
+        _take_out(layers, olds)
+    layers.append(new)
+
+
+def _take_out(layers: LayerList, olds: list[Layer]) -> None:
     for old in olds:
         company, types = made_from(layers, old, Shapes), made_from(layers, old, Labels)
         is_edited = edited(old) or any(map(edited, company))
@@ -73,7 +80,6 @@ def _replace(layers: LayerList, olds: list[Layer], new: Layer) -> None:
                 _keep(layer)
             else:
                 layers.remove(layer)
-    layers.append(new)
 
 
 def _keep(layer: Layer) -> None:

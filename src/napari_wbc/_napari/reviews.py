@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,6 +18,14 @@ from .session import SESSION, Session
 
 Source: TypeAlias = Session | Saved
 """A review, or an image of a results folder that is not open."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A cell of a review, or of a saved image."""
+
+    source: Source
+    cell_id: int
 
 
 def session_of(viewer: ViewerModel, labels: Labels) -> Session:

@@ -8,7 +8,6 @@ from functools import partial
 
 from napari.layers import Image, Labels, Shapes
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QComboBox
 
 from ..cells import Analysis, Box, Segmentation
 from ..config import Settings
@@ -17,6 +16,7 @@ from . import jobs
 from .inputs import in_view, read_image, read_labels
 from .layers import analysis_layers, labels_layer
 from .origin import MadeBy
+from .panels import choice
 from .place import show_boxes, show_labels, show_types
 from .reviews import reviewed, session_of
 from .status import describe_analysis, describe_segmentation
@@ -31,9 +31,10 @@ class AnalyseImage(ToolWidget):
     def __init__(self, napari_viewer: Viewer, load: jobs.Load = jobs.load_models) -> None:
         super().__init__(napari_viewer, "Analyse image", load)
         self.image = self.add_choice("Image", Image)
-        self.over = QComboBox()
-        self.over.addItems([THIS_IMAGE, IN_VIEW, ALL_IMAGES])
-        self.over.setToolTip("Where cells are looked for: in the chosen image, in its part in view, or in all open images.")
+        self.over = choice(
+            [THIS_IMAGE, IN_VIEW, ALL_IMAGES],
+            "Where cells are looked for: in the chosen image, in its part in view, or in all open images.",
+        )
         self._choice_layout.addRow("Analyse", self.over)
         self.add_form(settings=True, models=("segmenter", "classifier"))
         self.add_panel()
@@ -43,9 +44,9 @@ class AnalyseImage(ToolWidget):
         image, over = chosen(self.image), self.over.currentText()
         images = [layer for layer in self.viewer.layers if isinstance(layer, Image)] if over == ALL_IMAGES else [image]
         part = in_view(image) if over == IN_VIEW else None
-        choice, settings = self.models.choice(), self.settings()
+        models, settings = self.models.choice(), self.settings()
         reading = [(layer, read_image(layer)) for layer in images]
-        self.job.start(_analysed(self.kept, choice, settings, reading, part), self._show)
+        self.job.start(_analysed(self.kept, models, settings, reading, part), self._show)
 
     def _show(self, found: list[Analysed]) -> str:
         self.check(*(each.image for each in found))
@@ -72,7 +73,7 @@ class Analysed:
 
 def _analysed(
     kept: jobs.KeptModels,
-    choice: jobs.ModelChoice,
+    wanted: jobs.ModelChoice,
     settings: Settings,
     images: Sequence[tuple[Image, jobs.Read]],
     part: Box | None,
@@ -80,7 +81,7 @@ def _analysed(
     """One image after the other; layers are made in the thread too, because with 20 megapixels that takes half a second."""
     found = []
     for image, read in images:
-        analysis, models = yield from jobs.analyse(kept, choice, read, settings, part)
+        analysis, models = yield from jobs.analyse(kept, wanted, read, settings, part)
         layers = analysis_layers(image, analysis, MadeBy.of(models, settings))
         found.append(Analysed(image, analysis, models, *layers))
     return found
