@@ -141,8 +141,9 @@ def test_all_open_images_are_analysed(viewer: Any, dock: Opener, run: Opener) ->
 def test_what_is_in_view_is_analysed(viewer: Any, dock: Opener, run: Opener, qtbot: Any) -> None:
     (image,) = viewer.open_sample("napari-wbc", "drawn_smear")
     viewer.show()
-    viewer.camera.zoom *= 3
-    viewer.camera.center = (0, 120, 160)
+    camera = getattr(viewer, "scene", viewer).camera
+    camera.zoom *= 3
+    camera.center = (0, 120, 160)
     qtbot.wait(200)
     part = in_view(image)
     assert 0 < part.height < image.data.shape[0]
@@ -153,7 +154,7 @@ def test_what_is_in_view_is_analysed(viewer: Any, dock: Opener, run: Opener, qtb
     expected = analyse(Field(read_image(image)().pixels[part.slices], 0.1), load_fakes())
     np.testing.assert_array_equal(found[part.slices], expected.labels)
     assert np.count_nonzero(found) == np.count_nonzero(expected.labels)
-    viewer.camera.center = (0, 50_000, 50_000)
+    camera.center = (0, 50_000, 50_000)
     qtbot.wait(200)
     run(widget)
     assert "Nothing of layer 'Drawn smear' is in view" in widget.job.status.text()

@@ -79,7 +79,7 @@ def in_view(layer: Image) -> Box:
     down = layer.downsample_factors[layer.data_level] if layer.multiscale else (1, 1)
     corners = np.asarray(layer.corner_pixels) * down + ((0, 0), down)
     (y0, x0), (y1, x1) = np.clip(corners, 0, shape).astype(int).tolist()
-    if y0 >= y1 or x0 >= x1:
+    if min(y1 - y0, x1 - x0) <= max(down):  # napari names the nearest pixel of a layer that is out of view
         raise UsageError(f"Nothing of layer '{layer.name}' is in view. Move or zoom to where its cells shall be found.")
     return Box(y0, x0, y1, x1)
 
