@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import weakref
 
 import pytest
 
-from napari_wbc._napari.calm import SWITCH_S, calm, catch_up, load_libraries
+from napari_wbc._napari.calm import SWITCH_S, calm, catch_up, collecting_once, load_libraries
 
 
 def test_garbage_waits_and_threads_take_turns_more_often() -> None:
@@ -21,6 +22,22 @@ def test_garbage_waits_and_threads_take_turns_more_often() -> None:
     assert gc.get_freeze_count() > 0
     catch_up()
     assert gc.get_freeze_count() == 0
+
+
+def test_layers_are_collected_once_when_all_are_removed() -> None:
+    class Knot:
+        """Refers to itself."""
+
+    knots = [Knot() for _ in range(3)]
+    for knot in knots:
+        knot.itself = knot  # type: ignore[attr-defined]
+    gone = [weakref.ref(knot) for knot in knots]
+    with collecting_once():
+        knots.clear()
+        del knot
+        gc.collect()
+        assert all(ref() is not None for ref in gone)
+    assert all(ref() is None for ref in gone)
 
 
 def test_all_is_as_before_when_the_import_fails() -> None:

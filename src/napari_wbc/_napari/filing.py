@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 from ..errors import UsageError
 from ..results.runfile import NAME
 from .autosave import Kept, discard, restore
-from .calm import no_collecting
+from .calm import collecting_once
 from .origin import place_of
 from .saving import neighbour, reviewed_layers, save
 from .session import Session
@@ -76,7 +76,7 @@ class Filing:
             self._write(session)
         layers = reviewed_layers(folder, name)
         self._widget.leave()
-        with no_collecting():
+        with collecting_once():
             for layer in session.layers:
                 self._widget.viewer.layers.remove(layer)
         self._show(layers)

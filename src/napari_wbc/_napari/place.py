@@ -9,7 +9,7 @@ from napari.layers import Image, Labels, Layer, Shapes
 from ..cells import Analysis, Segmentation
 from ..crop import boxes
 from ..errors import UsageError
-from .calm import no_collecting
+from .calm import collecting_once
 from .layers import analysis_layers, boxes_layer, outlines, rectangles, write_cells
 from .origin import MadeBy, layer_id, note, origin
 
@@ -66,8 +66,9 @@ def edited(layer: Layer) -> bool:
 
 def _replace(layers: LayerList, olds: list[Layer], new: Layer) -> None:
     """Add a layer; the old ones leave with their boxes, or, if edited, stay hidden under another name."""
-    with no_collecting():
-        _take_out(layers, olds)
+    if olds:
+        with collecting_once():
+            _take_out(layers, olds)
     layers.append(new)
 
 
