@@ -47,6 +47,20 @@ def test_analyse_is_the_pipeline(field: Field) -> None:
     assert models.segmenter.name == "fake segmenter"
 
 
+def test_a_part_is_analysed_as_if_nothing_else_were_seen(field: Field) -> None:
+    part = Box(20, 10, 200, 150)  # the second cell lies outside
+    steps = jobs.analyse(jobs.KeptModels(fakes), jobs.ModelChoice(), lambda: field, Settings(), part)
+    found, _ = finish(steps)
+    alone = analyse(Field(field.pixels[part.slices], field.um_per_px), load_fakes())
+    assert len(found.cells) == len(alone.cells) == 1
+    assert found.labels.shape == (200, 300)
+    np.testing.assert_array_equal(found.labels[part.slices], alone.labels)
+    assert found.labels.sum() == alone.labels.sum()
+    (here,), (there,) = found.cells, alone.cells
+    assert here.box == Box(*(a + b for a, b in zip(there.box, (20, 10, 20, 10), strict=True)))
+    assert (here.area_px, here.cell_type) == (there.area_px, there.cell_type)
+
+
 def test_segment_then_classify_is_analyse(field: Field) -> None:
     kept = jobs.KeptModels(fakes)
     outlines, _ = finish(jobs.segment(kept, jobs.ModelChoice(), lambda: field, Settings()))

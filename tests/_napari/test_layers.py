@@ -202,7 +202,9 @@ def test_labels_of_a_person_are_never_replaced(analysis: Analysis, image: Image)
 
 def test_boxes_of_outlines_without_a_type_show_the_id(analysis: Analysis, image: Image) -> None:
     viewer = LayerList([image])
-    labels = place.show_segmentation(viewer, image, Segmentation(analysis.labels, {1: 0.5, 2: 0.75, 4: 1.0}, analysis.scale))
+    labels = place.show_labels(
+        viewer, image, layers.labels_layer(image, Segmentation(analysis.labels, {1: 0.5, 2: 0.75, 4: 1.0}, analysis.scale))
+    )
     assert list(labels.features["segmentation_score"])[1:3] == [0.5, 0.75]
     boxes = place.show_boxes(viewer, labels, inputs.read_labels(labels))
     assert list(boxes.text.values) == ["1", "2", "4"]

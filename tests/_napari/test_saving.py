@@ -22,6 +22,7 @@ from napari_wbc._napari.keys import Keys
 from napari_wbc._napari.origin import MadeBy, origin, place_of
 from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.reader import get_reader, read, read_results
+from napari_wbc._napari.readings import read_by, readers, with_readings
 from napari_wbc._napari.reviews import session_of
 from napari_wbc._napari.saving import neighbour, reviewed_layers, save
 from napari_wbc._napari.session import Session
@@ -34,6 +35,7 @@ from napari_wbc.pipeline import analyse
 from napari_wbc.results import read_analysis, read_record
 from napari_wbc.results.summary import Learnable, learnable
 from napari_wbc.review import delete, split
+from napari_wbc.review.readings import Reading
 from tests.fakes import load_fakes
 from tests.smears import smear, write_slides
 
@@ -189,6 +191,42 @@ def test_unsaved_work_is_kept_and_given_back(
     assert list(root.glob("*/note.json")) == []
 
 
+def test_what_was_saved_meanwhile_is_not_kept(drawn: Session, tmp_path: Path) -> None:
+    keeper = autosave.Autosave(drawn, tmp_path / "kept")
+    with keeper._lock:
+        drawn.name("smudge", [1])
+        keeper.keep_soon()  # the thread waits
+        save(drawn, tmp_path / "out")
+    keeper.close()
+    keeper.drop()
+    assert not list((tmp_path / "kept").glob("*/note.json"))
+
+
+def test_a_review_taken_up_again_is_kept_in_the_same_place(drawn: Session, tmp_path: Path) -> None:
+    for name in ("smudge", "artefact"):
+        keeper = autosave.Autosave(drawn, tmp_path / "kept")
+        drawn.name(name, [1])
+        keeper.close()
+    (note,) = (tmp_path / "kept").glob("*/note.json")
+    assert read_record(note.parent, "a-b.png").cells[0].cell_type == "artefact"
+    save(drawn, tmp_path / "out")
+    keeper.drop()
+    assert not list((tmp_path / "kept").iterdir())
+
+
+def test_second_readings_come_back_with_their_image_and_change_no_record(drawn: Session, tmp_path: Path) -> None:
+    before = save(drawn, tmp_path / "out").cells
+    said = [Reading("a/b", i, "Bob", "monocyte", "") for i in (1, 3)]
+    drawn.labels.features = with_readings(drawn.labels.features, said)
+    assert save(drawn, tmp_path / "out").cells == before
+    (layers,) = [reviewed_layers(tmp_path / "out")]
+    again = opened(layers)
+    assert readers(again.labels.features) == ["Bob"]
+    assert read_by(again, "Bob") == {1: "monocyte", 3: "monocyte"}
+    again.change_outlines("delete", partial(delete, ids=[1]))
+    assert read_by(again, "Bob") == {3: "monocyte"}
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
 def test_work_survives_kill_9(tmp_path: Path) -> None:
     code = f"""
@@ -198,6 +236,7 @@ from pathlib import Path
 from napari.components import ViewerModel
 from napari_wbc._napari import autosave
 from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.readings import read_by, readers, with_readings
 from napari_wbc._napari.reviews import session_of
 from napari_wbc.pipeline import analyse
 from tests.fakes import load_fakes

@@ -217,6 +217,62 @@ def test_colours_are_fixed(session: Session) -> None:
         assert hex_of(shown_colour) == colour
 
 
+# boxes follow the outlines, and a cell goes with its box
+
+
+def test_a_removed_box_removes_its_cell_and_can_be_undone(session: Session) -> None:
+    session.boxes.selected_data = {1}
+    session.boxes.remove_selected()
+    session.sync_types()
+    assert [cell.cell_id for cell in session.analysis.cells] == [1, 3]
+    check_all_agree(session)
+    assert session.undo() == "remove boxes"
+    assert session.analysis.cells == FOUND.cells
+    check_all_agree(session)
+
+
+@pytest.mark.parametrize("change", ["move", "copy", "remove all"])
+def test_boxes_follow_the_outlines(session: Session, change: str) -> None:
+    if change == "move":
+        data = [corners + 5 for corners in session.boxes.data]
+        session.boxes.data = data
+    elif change == "copy":
+        session.boxes.add_rectangles(session.boxes.data[1])
+        session.boxes.features.loc[3, "cell_id"] = 2
+    else:
+        session.boxes.selected_data = {0, 1, 2}
+        session.boxes.remove_selected()
+    session.sync()
+    n = 0 if change == "remove all" else 3
+    assert len(session.boxes.data) == len(session.analysis.cells) == n
+    check_all_agree(session)
+    if not n:
+        session.undo()
+        assert session.analysis.cells == FOUND.cells
+        check_all_agree(session)
+
+
+def test_boxes_removed_before_the_review_are_made_again() -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(PIXELS.copy(), rgb=True, name="field")
+    labels = show_analysis(viewer.layers, image, FOUND)
+    viewer.layers["field boxes"].selected_data = {0}
+    viewer.layers["field boxes"].remove_selected()
+    session = session_of(viewer, labels)
+    assert session.analysis.cells == FOUND.cells
+    check_all_agree(session)
+
+
+def test_a_review_whose_layer_was_closed_follows_no_more(session: Session) -> None:
+    listeners = len(session.labels.mouse_drag_callbacks), len(session.labels.events.paint.callbacks)
+    session.viewer.layers.remove(session.types)
+    again = session_of(session.viewer, session.labels)
+    assert again is not session
+    assert (len(again.labels.mouse_drag_callbacks), len(again.labels.events.paint.callbacks)) == listeners
+    again.selection.select([2])
+    assert session.selection.ids == ()
+
+
 # trap 6: a box drawn by hand does not inherit the last row
 
 

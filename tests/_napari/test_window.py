@@ -18,11 +18,12 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import NotificationSeverity, notification_manager
 from superqt.utils import WorkerBase
 
-from napari_wbc._napari.inputs import read_image
+from napari_wbc._napari.inputs import in_view, read_image
 from napari_wbc._napari.jobs import KeptModels
 from napari_wbc._napari.layers import read_analysis
+from napari_wbc._napari.widgets import ALL_IMAGES, IN_VIEW
 from napari_wbc._napari.worker import JobPanel
-from napari_wbc.cells import Probabilities, RgbImage
+from napari_wbc.cells import Field, Probabilities, RgbImage
 from napari_wbc.config import TYPE_COLOURS, Settings
 from napari_wbc.errors import CheckpointError
 from napari_wbc.pipeline import Models, Step, Steps, analyse
@@ -125,6 +126,38 @@ def test_settings_of_the_form_are_used(viewer: Any, dock: Opener, run: Opener) -
     expected = analyse(read_image(image)(), load_fakes(), settings)
     np.testing.assert_array_equal(viewer.layers["Drawn smear cells"].data, expected.labels)
     assert "0.12 µm (set by you)" in widget.job.status.text()
+
+
+def test_all_open_images_are_analysed(viewer: Any, dock: Opener, run: Opener) -> None:
+    images = [viewer.open_sample("napari-wbc", "drawn_smear")[0] for _ in range(2)]
+    widget = dock("Analyse image")
+    widget.over.setCurrentText(ALL_IMAGES)
+    run(widget)
+    for image in images:
+        check_equals_the_pipeline(viewer, image)
+        assert f"{image.name}: " in widget.job.status.text()
+
+
+def test_what_is_in_view_is_analysed(viewer: Any, dock: Opener, run: Opener, qtbot: Any) -> None:
+    (image,) = viewer.open_sample("napari-wbc", "drawn_smear")
+    viewer.show()
+    camera = getattr(viewer, "scene", viewer).camera
+    camera.zoom *= 3
+    camera.center = (0, 120, 160)
+    qtbot.wait(200)
+    part = in_view(image)
+    assert 0 < part.height < image.data.shape[0]
+    widget = dock("Analyse image")
+    widget.over.setCurrentText(IN_VIEW)
+    run(widget)
+    found = viewer.layers["Drawn smear cells"].data
+    expected = analyse(Field(read_image(image)().pixels[part.slices], 0.1), load_fakes())
+    np.testing.assert_array_equal(found[part.slices], expected.labels)
+    assert np.count_nonzero(found) == np.count_nonzero(expected.labels)
+    camera.center = (0, 50_000, 50_000)
+    qtbot.wait(200)
+    run(widget)
+    assert "Nothing of layer 'Drawn smear' is in view" in widget.job.status.text()
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - {"max_megapixels"}))

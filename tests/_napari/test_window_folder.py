@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from qtpy.QtCore import Qt
 from napari_wbc._napari import autosave
 from napari_wbc._napari.differential_widget import FOLDER, OPEN_IMAGES, SLIDE
 from napari_wbc._napari.gallery import RESULTS_FOLDER
-from napari_wbc._napari.saved import Saved, read_saved
+from napari_wbc._napari.saved import Folder, Saved, read_saved
 from napari_wbc.batch import analyse_folder
 from napari_wbc.differential import n_counted
+from napari_wbc.errors import UsageError
 from napari_wbc.results import iter_records, read_record
+from napari_wbc.review import rename
 from tests.fakes import load_fakes
 from tests.smears import write_slides
 
@@ -81,8 +84,44 @@ def test_a_whole_results_folder(
     assert next(cell for cell in widget.session.analysis.cells if cell.cell_id == item.cell_id).cell_type == "smudge"
 
     other = next(r for r, it in enumerate(gallery.crops.items) if isinstance(it.source, Saved))
+    image, cell_id = gallery.crops.items[other].source.record.image, gallery.crops.items[other].cell_id
+    before = read_record(folder, image)
+
+    def said() -> str | None:
+        return next(cell.cell_type for cell in read_record(folder, image).cells if cell.cell_id == cell_id)
+
     gallery.view.setCurrentIndex(gallery.crops.index(other))
-    qtbot.keyClick(gallery.view, Qt.Key.Key_S)  # a letter opens the image, and names the cell
-    assert {cell.cell_type for cell in read_record(folder, name).cells if cell.cell_id == item.cell_id} == {"smudge"}
-    assert widget.session.history.done[-1].name == "name smudge"
-    qtbot.waitUntil(lambda: gallery.left.text() == f"{n_all} cells, {n_all - 2} not reviewed", timeout=30_000)
+    qtbot.keyClick(gallery.view, Qt.Key.Key_S)  # names the cell in the record: opening the image would take a second
+    assert said() == "smudge"
+    assert read_record(folder, image).edited
+    assert viewer.layers[0].name == Path(name).stem
+    assert gallery.left.text() == f"{n_all} cells, {n_all - 2} not reviewed"
+    qtbot.keyClick(gallery.view, Qt.Key.Key_Z)
+    assert read_record(folder, image) == before
+    assert gallery.view.currentIndex().row() == other
+    qtbot.keyClick(gallery.view, Qt.Key.Key_Z)
+    assert widget.session.history.done == []
+    assert gallery.left.text() == f"{n_all} cells, {n_all} not reviewed"
+    gallery.view.setCurrentIndex(gallery.crops.index(other))
+    qtbot.keyClick(gallery.view, Qt.Key.Key_C)
+    assert said() == next(cell.cell_type for cell in before.cells if cell.cell_id == cell_id)
+    viewer.window.remove_dock_widget(gallery)
+    table = folder / "cells.csv"
+    qtbot.waitUntil(lambda: ",human,human," in table.read_text() or ",model,human," in table.read_text(), timeout=30_000)
+
+
+def test_an_edit_of_a_record_is_undone_only_if_nobody_else_changed_it(folder: Path) -> None:
+    saved = read_saved(folder, {})
+    mine = Folder()
+    mine.images = saved
+    image = next(iter(saved))
+    change = partial(rename, ids=[1], cell_type="blast", by="Ada", at="2026-01-01T00:00:00Z")
+    after = mine.edit(saved[image], change)
+    assert (after.cells[0].cell_type, after.cells[0].reviewed_by) == ("blast", "Ada")
+    assert mine.images[image] is after
+    assert mine.undo(image).record == saved[image].record
+    mine.edit(saved[image], change)
+    Folder().edit(saved[image], partial(rename, ids=[1], cell_type="smudge", by="Bob", at="2026-01-02T00:00:00Z"))
+    with pytest.raises(UsageError, match="changed elsewhere"):
+        mine.undo(image)
+    assert read_record(folder, image).cells[0].cell_type == "smudge"

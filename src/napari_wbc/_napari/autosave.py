@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from uuid import uuid4
 
 import psutil
 from napari.layers import Layer
@@ -61,7 +60,7 @@ class Autosave:
 
     def __init__(self, session: Session, root: Path | None = None) -> None:
         self.session = session
-        self.path = (root or folder_of_kept()) / uuid4().hex
+        self.path = (root or folder_of_kept()) / session.key
         self._place: Place | None = None
         self._kept = (session.analysis, session.vouched)
         self._lock = Lock()
@@ -77,20 +76,24 @@ class Autosave:
     def keep_soon(self) -> None:
         """Keep the review in the thread, if that is due; raises what went wrong the last time."""
         if self.due and (self._last is None or self._last.done()):
-            last, self._last = self._last, self._worker.submit(self.keep)
+            last, self._last = self._last, self._worker.submit(self._keep_due)
             if last is not None:
                 last.result()
 
     def close(self) -> None:
         """Keep what is due, and end the thread."""
         self._worker.shutdown()
-        if self.due:
-            self.keep()
+        self._keep_due()
 
     def keep(self) -> None:
         """Keep the review as it is; errors as in `saving.save`."""
         with self._lock:
             self._keep(self.session, self.session.analysis)
+
+    def _keep_due(self) -> None:
+        with self._lock:
+            if self.due:  # it may have been saved since this was asked for
+                self._keep(self.session, self.session.analysis)
 
     def _keep(self, session: Session, analysis: Analysis) -> None:
         self._kept = (analysis, session.vouched)  # also where it fails: not tried again before the next edit

@@ -16,15 +16,15 @@ from .tool import ToolWidget
 
 
 class Beside:
-    """The jobs of a widget that reviews; one at a time, in its panel."""
+    """The jobs of one review, one at a time, in the panel of its widget."""
 
     def __init__(self, widget: ToolWidget) -> None:
         self._job = widget.job
         self._widget = weakref.proxy(widget)
-        self._asked = frozenset[int]()
+        self._asked: tuple[jobs.ModelChoice, frozenset[int]] | None = None
 
     def work(self, session: Session, choice: jobs.ModelChoice) -> None:
-        """Begin what there is to do; what failed or was cancelled is not begun again before the next edit."""
+        """Begin what there is to do; what failed or was cancelled is not begun again before an edit, or with other models."""
         if self._job.running:
             return
         with session.selection.muted():
@@ -37,12 +37,12 @@ class Beside:
             self._job.start(
                 steps, lambda mask: self._done(lambda: session.change_outlines("new cell", partial(add, mask=mask)))
             )
-        elif session.waiting and session.waiting != self._asked:
-            self._asked = frozenset(session.waiting)
-            some = jobs.classify_some(kept, choice, analysis, pixels, self._asked)
+        elif session.waiting and self._asked != (asked := (choice, frozenset(session.waiting))):
+            self._asked = asked
+            some = jobs.classify_some(kept, choice, analysis, pixels, asked[1])
             self._job.start(some, lambda named: self._done(lambda: session.accept(named)))
 
     def _done(self, action: Callable[[], None]) -> str:
         action()
-        self._asked = frozenset()
+        self._asked = None
         return ""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 from napari.layers import Labels, Shapes
 
-from ..cells import Analysis, Box, Cell
+from ..cells import Analysis, Box, Cell, CellTable
 from ..review import Edit
 from .features import box_features, colour_of
 from .layers import boxes_layer, outlines, rectangles, text_colours
@@ -39,6 +39,29 @@ def write_boxes(boxes: Shapes, labels: Labels, analysis: Analysis, edit: Edit) -
         boxes.refresh()
     else:
         boxes.events.edge_color()
+    boxes.events.features()
+
+
+def strayed(boxes: Shapes, cells: CellTable) -> tuple[set[int], bool]:
+    """The cells whose boxes a person has removed; and whether others were moved or copied, which `put_back` mends.
+
+    While a box is being drawn or moved, or waits to be outlined, there are none.
+    """
+    ids = [int(i) for i in boxes.features["cell_id"]]
+    if 0 in ids or getattr(boxes, "_is_moving", False) or getattr(boxes, "_is_creating", False):
+        return set(), False
+    at = {cell.cell_id: cell.box for cell in cells}
+    there = [i for i in ids if i in at]
+    in_place = ids == there and len(set(ids)) == len(ids) and all(len(corners) == 4 for corners in boxes.data)
+    in_place = in_place and np.array_equal(np.reshape(boxes.data, (-1, 4, 2)), rectangles([at[i] for i in ids]))
+    return at.keys() - set(ids), not in_place
+
+
+def put_back(boxes: Shapes, labels: Labels, analysis: Analysis) -> None:
+    """All boxes as the outlines say."""
+    with boxes.events.blocker_all(), boxes.text.events.blocker_all():
+        _write_all(boxes, labels, analysis)
+    boxes.refresh()
     boxes.events.features()
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt
 from qtpy.QtGui import QColor, QImage, QPainter, QPixmap
 
-from ..cells import Cell, CellTable, RgbImage
+from ..cells import Cell, RgbImage
 from ..config import CELL_TYPES
 from ..crop import crop
 from ..errors import WbcError
 from .features import colour_of
-from .origin import place_of
+from .reviews import Item, Source, cells_of, name_of
 from .saved import Folder, Saved
 from .session import Session
 
@@ -28,33 +27,8 @@ KEPT_PIXMAPS = 3000
 BY_TYPE, BY_DOUBT, BY_ID = "by type", "doubtful first", "by image and id"
 ORDERS = (BY_TYPE, BY_DOUBT, BY_ID)
 
-
-Source: TypeAlias = Session | Saved
-"""A review, or an image of a results folder that is not open."""
-
 MAX_WAITING = 100
 """Crops that the thread is asked to cut; where a person scrolls on, the oldest are given up."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """A cell of a review, or of a saved image."""
-
-    source: Source
-    cell_id: int
-
-
-def cells_of(source: Source) -> CellTable:
-    """The cells of a source, as they are now."""
-    return source.cells if isinstance(source, Saved) else source.analysis.cells
-
-
-def name_of(source: Source) -> str:
-    """The name of the image of a source: in its results folder, or, where it has none, of its layer."""
-    if isinstance(source, Saved):
-        return source.record.image
-    place = place_of(source.image)
-    return source.image.name if place is None else place.image
 
 
 class Crops(QAbstractListModel):
@@ -97,6 +71,18 @@ class Crops(QAbstractListModel):
         self.dataChanged.emit(self.index(0), self.index(len(self.items) - 1))
         return True
 
+    def take_place(self, before: Saved, after: Saved) -> None:
+        """Show the same cells of a saved image as they are now."""
+        now = {cell.cell_id: cell for cell in after.cells}
+        for row, item in enumerate(self.items):
+            if item.source is before:
+                self.items[row] = Item(after, item.cell_id)
+                self._cells[self.items[row]] = now[item.cell_id]
+                pixmap = self._pixmaps.pop(self._key(item, self._cells.pop(item)), None)
+                if pixmap is not None:
+                    self._keep(self._key(self.items[row], now[item.cell_id]), _reframed(pixmap, now[item.cell_id]))
+                self.dataChanged.emit(self.index(row), self.index(row))
+
     def row_of(self, session: Session, cell_id: int) -> int:
         """The row of a cell, or -1."""
         item = Item(session, cell_id)
@@ -125,7 +111,7 @@ class Crops(QAbstractListModel):
         return None
 
     def _pixmap(self, item: Item, cell: Cell) -> QPixmap:
-        key = (item, cell.box, cell.cell_type)
+        key = self._key(item, cell)
         if key not in self._pixmaps:
             if isinstance(item.source, Saved):
                 self._have_cut(key, item.source, cell)
@@ -133,6 +119,10 @@ class Crops(QAbstractListModel):
             self._keep(key, _framed(crop(item.source.pixels, cell.box, INSIDE_PX, MARGIN), cell))
         self._pixmaps.move_to_end(key)
         return self._pixmaps[key]
+
+    @staticmethod
+    def _key(item: Item, cell: Cell) -> tuple[object, ...]:
+        return item, cell.box, cell.cell_type
 
     def _keep(self, key: tuple[object, ...], pixmap: QPixmap) -> None:
         self._pixmaps[key] = pixmap
@@ -170,6 +160,16 @@ def in_order(cells: dict[Item, Cell], order: str) -> list[Item]:
     if order == BY_TYPE:
         return sorted(cells, key=lambda i: (places.get(cells[i].cell_type or "", 9), cells[i].cell_type or "", doubt(i)))
     return list(cells)
+
+
+def _reframed(pixmap: QPixmap, cell: Cell) -> QPixmap:
+    """The same crop in a frame of the colour that the type of its cell has now."""
+    framed = QPixmap(CROP_PX, CROP_PX)
+    framed.fill(QColor(colour_of(cell.cell_type)))
+    painter = QPainter(framed)
+    painter.drawPixmap(FRAME_PX, FRAME_PX, pixmap, FRAME_PX, FRAME_PX, INSIDE_PX, INSIDE_PX)
+    painter.end()
+    return framed
 
 
 def _framed(pixels: RgbImage | None, cell: Cell) -> QPixmap:

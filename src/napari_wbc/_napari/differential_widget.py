@@ -7,10 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
-    QComboBox,
     QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
@@ -33,9 +32,8 @@ from ..results import tables
 from ..results.folder import slide_of
 from ..results.storage import write_bytes
 from .bars import Bars
-from .crops import Source, cells_of, name_of
-from .panels import button
-from .reviews import open_reviews, results_folder, with_saved
+from .panels import button, choice
+from .reviews import Source, cells_of, name_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session
 
@@ -43,8 +41,7 @@ HEAD = ("cell type", "n", "%", "95 % interval", "10⁹/L", "unseen")
 THIS_IMAGE, OPEN_IMAGES, SLIDE, FOLDER = "this image", "all open images under review", "its slide", "its results folder"
 TICK_MS = 300
 
-TICKS_PER_READ = 40
-"""How often the records of a results folder are looked at again."""
+NAMES, NUMBERS = (Qt.AlignmentFlag.AlignVCenter | side for side in (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight))
 
 ROW_PX = 22
 
@@ -61,13 +58,14 @@ class Differential(QScrollArea):
         self.rows: list[TypeCount] = []
         inside = QWidget()
         layout = QVBoxLayout(inside)
-        self.over = QComboBox()
-        self.over.addItems([THIS_IMAGE, OPEN_IMAGES, SLIDE, FOLDER])
-        self.over.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.over.setToolTip("Which cells are counted. An image is counted once Review cells has been started on it.")
-        self.count_to = QComboBox()
-        self.count_to.addItems([str(n) for n in COUNT_TO])
-        self.count_to.setToolTip("Stop at this number of counted cells; unidentified, artefact and smudge are not counted.")
+        self.over = choice(
+            [THIS_IMAGE, OPEN_IMAGES, SLIDE, FOLDER],
+            "Which cells are counted. An image is counted once Review cells has been started on it.",
+        )
+        self.count_to = choice(
+            [str(n) for n in COUNT_TO],
+            "Stop at this number of counted cells; unidentified, artefact and smudge are not counted.",
+        )
         self.wbc = QDoubleSpinBox()
         self.wbc.setRange(0, 1000)
         self.wbc.setSpecialValueText("unknown")
@@ -104,7 +102,7 @@ class Differential(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setMinimumHeight(MIN_HEIGHT_PX)
         self._shown: object = None
-        self.folder, self._ticks = Folder(), 0
+        self.folder = Folder()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh)
         self._timer.start(TICK_MS)
@@ -123,15 +121,13 @@ class Differential(QScrollArea):
         over, place = self.over.currentText(), results_folder(self.viewer)
         if over not in (SLIDE, FOLDER) or place is None:
             return list(self.sessions())
-        if not self._ticks % TICKS_PER_READ or not self.folder.images:
-            self.folder.ask(place)
+        self.folder.ask(place)
         found = with_saved(self.viewer, place, self.folder.images)
         slides = {slide_of(name_of(session)) for session in self.sessions()[:1]}
         return [source for source in found if over == FOLDER or slide_of(name_of(source)) in slides]
 
     def refresh(self) -> None:
         """Count anew, if anything has changed."""
-        self._ticks += 1
         try:
             self.folder.take()
         except WbcError as error:
@@ -158,7 +154,9 @@ class Differential(QScrollArea):
         self.table.setRowCount(len(self.rows))
         for i, row in enumerate(self.rows):
             for j, text in enumerate((row.cell_type, str(row.n), *shares(row, wbc), str(row.n_unreviewed))):
-                self.table.setItem(i, j, QTableWidgetItem(text))
+                item = QTableWidgetItem(text)
+                item.setTextAlignment(NUMBERS if j else NAMES)
+                self.table.setItem(i, j, item)
         self.table.setColumnHidden(HEAD.index("10⁹/L"), wbc is None)
         self.table.setFixedHeight(self._head.height() + ROW_PX * (len(self.rows) + 1))  # one more for the scroll bar
         self.bars.show_rows(self.rows)

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 from ..errors import UsageError
 from ..results.runfile import NAME
 from .autosave import Kept, discard, restore
+from .calm import collecting_once
 from .origin import place_of
 from .saving import neighbour, reviewed_layers, save
 from .session import Session
@@ -75,8 +76,9 @@ class Filing:
             self._write(session)
         layers = reviewed_layers(folder, name)
         self._widget.leave()
-        for layer in session.layers:
-            self._widget.viewer.layers.remove(layer)
+        with collecting_once():
+            for layer in session.layers:
+                self._widget.viewer.layers.remove(layer)
         self._show(layers)
         self._widget.viewer.reset_view()
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QModelIndex, QTimer
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..errors import WbcError
 from . import keys
-from .crops import CROP_PX, ORDERS, Crops, Item, Source, cells_of, name_of
+from .crops import CROP_PX, ORDERS, Crops
 from .crops_view import View
+from .naming import Naming
 from .opening import open_saved
-from .panels import button
-from .reviews import open_reviews, results_folder, with_saved
+from .panels import button, choice
+from .reviews import Item, Source, cells_of, name_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session
 
 TICK_MS = 250
 OPEN_IMAGES, RESULTS_FOLDER = "open", "folder"
-
-TICKS_PER_READ = 40
-"""How often the records of a results folder are looked at again."""
 
 MIN_HEIGHT_PX = 260
 """A crop, and the keys."""
@@ -35,25 +32,23 @@ class Gallery(QWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.viewer = napari_viewer
-        self.letters, _ = keys.chosen_letters()
+        letters, _ = keys.chosen_letters()
         self.folder = Folder()
+        self.naming = Naming(self.folder, letters)
         self.crops, self.view = Crops(self.folder), View(self._press)
         self.view.setModel(self.crops)
-        self.order = QComboBox()
-        self.order.addItems(list(ORDERS))
-        self.order.setToolTip(
-            "Order of the cells. Doubtful: the two most probable types are close. Named cells keep their place."
+        self.over = choice(
+            [OPEN_IMAGES, RESULTS_FOLDER],
+            "Cells of the images under review, or of all images of the results folder of the active one.",
         )
-        self.order.currentTextChanged.connect(lambda _: self.fill())
-        self.over = QComboBox()
-        self.over.addItems([OPEN_IMAGES, RESULTS_FOLDER])
-        self.over.setToolTip("Cells of the images under review, or of all images of the results folder of the active one.")
-        self.over.currentTextChanged.connect(lambda _: self.fill())
-        self.left, self.message = QLabel(), QLabel(_help(self.letters))
+        self.order = choice(
+            ORDERS, "Order of the cells. Doubtful: the two most probable types are close. Named cells keep their place."
+        )
+        self.left, self.message = QLabel(), QLabel(keys.described(letters))
         self.message.setWordWrap(True)
         row = QHBoxLayout()
         for box in (self.over, self.order):
-            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.currentTextChanged.connect(lambda _: self.fill())
             row.addWidget(box, stretch=2)
         row.addWidget(button("Sort", "Sort the cells by what they are called now.", self.fill), stretch=1)
         layout = QVBoxLayout(self)
@@ -63,8 +58,7 @@ class Gallery(QWidget):
         layout.addWidget(self.left)
         layout.addWidget(self.message)
         self._seen: list[tuple[Source, object]] = []
-        self._ticks = 0
-        self._following = False
+        self._following, self._followed = False, list[tuple[Session, tuple[int, ...]]]()
         self.setMinimumHeight(MIN_HEIGHT_PX)
         selection = self.view.selectionModel()
         assert selection is not None
@@ -84,13 +78,14 @@ class Gallery(QWidget):
         place = results_folder(self.viewer) if self.over.currentText() == RESULTS_FOLDER else None
         if place is None:
             return list(self.sessions())
-        self.folder.ask(place) if not self._ticks % TICKS_PER_READ or not self.folder.images else None
+        self.folder.ask(place)
         return with_saved(self.viewer, place, self.folder.images)
 
     def fill(self) -> None:
         """Show all cells, sorted anew."""
         sources = self.sources()
         self.crops.fill(sources, self.order.currentText())
+        self._followed.clear()
         self._now_seen(sources)
 
     def _now_seen(self, sources: list[Source]) -> None:
@@ -99,7 +94,6 @@ class Gallery(QWidget):
         self._follow()
 
     def _tick(self) -> None:
-        self._ticks += 1
         self.crops.take_cut()
         self.refresh()
 
@@ -107,6 +101,7 @@ class Gallery(QWidget):
         """Show what has changed: names, outlines, images, and the selection in the viewer."""
         try:
             self.folder.take()
+            self.naming.tables.check()
         except WbcError as error:
             self.message.setText(str(error))
         sources = self.sources()
@@ -148,6 +143,7 @@ class Gallery(QWidget):
 
     def _open(self, saved: Saved) -> Session | None:
         """Open a saved image; its review, or None where that went wrong."""
+        self.naming.forget(saved)
         try:
             open_saved(self.viewer, saved)
         except WbcError as error:
@@ -157,47 +153,49 @@ class Gallery(QWidget):
 
     def _follow(self) -> None:
         """A cell was selected in the viewer: select its crop."""
-        for session in self.sessions():
-            wanted = {Item(session, i) for i in session.selection.ids}
+        now = [(session, session.selection.ids) for session in self.sessions()]
+        new, self._followed = [pair for pair in now if pair not in self._followed], now
+        for session, ids in new:
+            wanted = {Item(session, i) for i in ids}
             if wanted and not wanted & set(self._chosen()) and self.viewer.layers.selection.active in session.layers:
-                index = self.crops.index(self.crops.row_of(session, session.selection.ids[0]))
                 self._following = True
-                self.view.setCurrentIndex(index)
+                self.view.setCurrentIndex(self.crops.index(self.crops.row_of(session, ids[0])))
                 self._following = False
 
     def _press(self, letter: str) -> bool:
-        """A letter was pressed: name or confirm the selected cells, and go to the next."""
+        """A letter was pressed: name or confirm the selected cells and go to the next, or undo."""
         chosen = self._chosen()
-        names = {self.letters[name]: name for name in keys.NAMES}
-        confirm = self.letters[keys.CONFIRM]
-        if not chosen or letter not in (*names, confirm, keys.UNDO):
+        if letter != keys.UNDO and not (chosen and self.naming.knows(letter)):
             return False
-        last = self.crops.items.index(chosen[-1])
-        if isinstance(chosen[-1].source, Saved):
-            self._open(chosen[-1].source)
-            chosen = [self.crops.items[last]]
         try:
-            for session in dict.fromkeys(item.source for item in chosen if isinstance(item.source, Session)):
-                ids = [item.cell_id for item in chosen if item.source is session]
-                verbs: dict[str, Callable[[], object]] = {
-                    confirm: partial(session.confirm, ids),
-                    keys.UNDO: session.undo,
-                }
-                verbs.get(letter, partial(session.name, names.get(letter, ""), ids))()
+            self._undo() if letter == keys.UNDO else self._name(letter, chosen)
         except WbcError as error:
             self.message.setText(str(error))
         self.refresh()
-        if letter != keys.UNDO and last + 1 < len(self.crops.items):
-            self.view.setCurrentIndex(self.crops.index(last + 1))
         return True
+
+    def _name(self, letter: str, chosen: list[Item]) -> None:
+        last = self.crops.items.index(chosen[-1])
+        self._take_place(self.naming.do(letter, chosen, self.sessions()[0].by))
+        if last + 1 < len(self.crops.items):
+            self.view.setCurrentIndex(self.crops.index(last + 1))
+
+    def _undo(self) -> None:
+        replaced, back = self.naming.undo()
+        self._take_place(replaced)
+        rows = [row for row, item in enumerate(self.crops.items) if (name_of(item.source), item.cell_id) == back]
+        if rows:
+            self.view.setCurrentIndex(self.crops.index(rows[0]))
+
+    def _take_place(self, replaced: Mapping[Saved, Saved]) -> None:
+        for before, after in replaced.items():
+            self.crops.take_place(before, after)
+            self._seen = [(after, seen) if source is before else (source, seen) for source, seen in self._seen]
+        self._count()
 
     def event(self, event: QEvent | None) -> bool:
         """A widget that is taken out of its dock looks no more."""
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self._timer.stop()
+            self.naming.tables.make()
         return bool(super().event(event))
-
-
-def _help(letters: Mapping[str, str]) -> str:
-    said = ", ".join(f"{letters[name]} {name}" for name in (*keys.NAMES, keys.CONFIRM))
-    return f"Keys here: {said}, {keys.UNDO} undo, arrows go on."

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from ..cells import Field, Scale, Segmentation
+from ..cells import Box, Field, Scale, Segmentation
 from ..errors import ImageError, ImageTooLargeError, UnsupportedImageError, UsageError
 from ..images import MAX_MEGAPIXELS, to_rgb
 from .origin import KEY, origin
@@ -65,6 +65,23 @@ def read_image(layer: Image) -> Callable[[], Field]:
         return Field(pixels, um_per_px)
 
     return read
+
+
+def in_view(layer: Image) -> Box:
+    """The part of an Image layer that the window shows.
+
+    Raises
+    ------
+    UsageError
+        If it shows nothing of it.
+    """
+    shape = (layer.data[0] if layer.multiscale else layer.data).shape[:2]
+    down = layer.downsample_factors[layer.data_level] if layer.multiscale else (1, 1)
+    corners = np.asarray(layer.corner_pixels) * down + ((0, 0), down)
+    (y0, x0), (y1, x1) = np.clip(corners, 0, shape).astype(int).tolist()
+    if min(y1 - y0, x1 - x0) <= max(down):  # napari names the nearest pixel of a layer that is out of view
+        raise UsageError(f"Nothing of layer '{layer.name}' is in view. Move or zoom to where its cells shall be found.")
+    return Box(y0, x0, y1, x1)
 
 
 def read_labels(layer: Labels) -> Segmentation:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+import numpy as np
 
 from ..batch import Redo, RunSummary, run
 from ..cells import Analysis, Box, Cell, Field, Mask, RgbImage, Segmentation
@@ -13,7 +16,7 @@ from ..config import Settings
 from ..errors import UsageError
 from ..pipeline import Models, Step, Steps, analyse_steps, reclassify_steps, segment_steps
 from ..review import classify_steps, outline_steps
-from .layers import warm_up
+from .calm import calm
 
 if TYPE_CHECKING:
     from ..training.train import Outcome
@@ -33,9 +36,10 @@ class Load(Protocol):
 
 def load_models(*, segmenter: str, classifier: str, device: str) -> Models:
     """`nets.load_models`, imported when called: importing torch takes seconds, and belongs into the thread."""
-    from ..nets import load_models
+    with calm():
+        from ..nets import load_models
 
-    return load_models(segmenter=segmenter, classifier=classifier, device=device)
+        return load_models(segmenter=segmenter, classifier=classifier, device=device)
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,21 @@ def segment(kept: KeptModels, choice: ModelChoice, read: Read, settings: Setting
     return (yield from segment_steps(read(), models.segmenter, settings)), models
 
 
-def analyse(kept: KeptModels, choice: ModelChoice, read: Read, settings: Settings) -> Steps[tuple[Analysis, Models]]:
-    """Outline, measure and name the cells of an image."""
+def analyse(
+    kept: KeptModels, choice: ModelChoice, read: Read, settings: Settings, part: Box | None = None
+) -> Steps[tuple[Analysis, Models]]:
+    """Outline, measure and name the cells of an image; with `part`, those that are found when nothing else of it is seen."""
     models = yield from kept.steps(choice)
-    warm_up()
     yield Step("read", 0, 1)
-    (analysis,) = yield from analyse_steps([read()], models, settings)
+    field = read()
+    if part is None:
+        (analysis,) = yield from analyse_steps([field], models, settings)
+        return analysis, models
+    found = yield from segment_steps(Field(field.pixels[part.slices], field.um_per_px), models.segmenter, settings)
+    labels = np.zeros(field.pixels.shape[:2], dtype=np.int32)
+    labels[part.slices] = found.labels
+    labels.flags.writeable = False
+    (analysis,) = yield from reclassify_steps([field], [dataclasses.replace(found, labels=labels)], models.classifier)
     return analysis, models
 
 
@@ -141,10 +154,11 @@ def analyse_folder(
 def train(what: What, data: tuple[Path, ...], model: Path, device: str) -> Steps[Outcome]:
     """Train a model on reviewed folders, as `napari-wbc train` does; one that was stopped is continued."""
     yield Step("load torch", 0, 1)
-    from ..training.recipes import make_recipe
-    from ..training.state import Epoch
-    from ..training.train import Request
-    from ..training.train import train as learn
+    with calm():
+        from ..training.recipes import make_recipe
+        from ..training.state import Epoch
+        from ..training.train import Request
+        from ..training.train import train as learn
 
     resume = model.with_suffix(TRAINING).exists()
     recipe = make_recipe(what, "default", {})

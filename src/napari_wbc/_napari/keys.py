@@ -58,6 +58,12 @@ def complaint(letters: Mapping[str, str]) -> str:
     return ""
 
 
+def described(letters: Mapping[str, str]) -> str:
+    """What the letters do in the gallery."""
+    said = ", ".join(f"{letters[name]} {name}" for name in (*NAMES, CONFIRM))
+    return f"Keys here: {said}, {UNDO} undo, arrows go on."
+
+
 class Keys:
     """Bound keys of some layers.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QVBoxLayout
+from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QVBoxLayout
 
 from .autosave import Kept
-from .panels import button
+from .panels import button, choice
 
 
 class OfferPanel(QGroupBox):
@@ -16,11 +16,8 @@ class OfferPanel(QGroupBox):
     def __init__(self, kept: Sequence[Kept], restore: Callable[[Kept], object], discard: Callable[[Kept], object]) -> None:
         super().__init__("Not saved when napari ended")
         self.kept = list(kept)
-        self.choice = QComboBox()
-        self.choice.setToolTip("Name of the image, and when its review was kept last.")
-        self.choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.choice = choice([str(item) for item in self.kept], "Name of the image, and when its review was kept last.")
         self.choice.setMinimumContentsLength(12)
-        self.choice.addItems([str(item) for item in self.kept])
         row = QHBoxLayout()
         row.addWidget(button("Restore", "Open this review as it was kept.", lambda: self.take(restore)))
         row.addWidget(button("Discard", "Throw this review away; it cannot be had back.", lambda: self.take(discard)))

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeAlias
 
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QGroupBox, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QGroupBox,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ..config import TYPE_COLOURS, USER_TYPE_COLOUR
 from ..review import delete, merge, split
@@ -45,10 +55,19 @@ def columns() -> QGridLayout:
 
 def button(text: str, tooltip: str, action: Callable[[], object], letter: str = "") -> QPushButton:
     """A button that says which key does the same."""
-    made = QPushButton(f"⇧{letter} {text}" if letter else text)
+    made = QPushButton(f"{letter} {text}" if letter else text)
     made.setToolTip(f"{tooltip} Key on the layers: Shift+{letter}." if letter else tooltip)
     made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     made.clicked.connect(lambda _=False: action())
+    return made
+
+
+def choice(items: Sequence[str], tooltip: str) -> QComboBox:
+    """A choice that is no wider than the dock."""
+    made = QComboBox()
+    made.addItems(list(items))
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    made.setToolTip(tooltip)
     return made
 
 
@@ -56,7 +75,7 @@ class NamePanel(QGroupBox):
     """One button per cell type, in its colour, and one for a type of the person's own."""
 
     def __init__(self, act: Act, letters: Mapping[str, str]) -> None:
-        super().__init__("Name the selected cells")
+        super().__init__("Name the selected cells: ⇧ and letter")
         self.own = QLineEdit()
         self.own.setMinimumWidth(40)
         self.own.setPlaceholderText("a type of your own")
@@ -89,7 +108,7 @@ class OutlinePanel(QGroupBox):
     """Buttons that change outlines; brush, eraser and fill are napari's own, on the layer of cells."""
 
     def __init__(self, act: Act, letters: Mapping[str, str]) -> None:
-        super().__init__("Correct outlines")
+        super().__init__("Correct outlines: ⇧ and letter")
         verbs: list[tuple[str, str, Action, str]] = [
             ("Split", "Part the selected cell where it is narrow.", _split, letters[keys.SPLIT]),
             ("Merge", "Make one cell of the selected ones; it keeps the smallest id.", _merge, letters[keys.MERGE]),

@@ -9,28 +9,22 @@ from napari.layers import Image, Labels, Layer, Shapes
 from ..cells import Analysis, Segmentation
 from ..crop import boxes
 from ..errors import UsageError
-from .layers import boxes_layer, labels_layer, outlines, rectangles, set_look, write_cells
+from .calm import collecting_once
+from .layers import analysis_layers, boxes_layer, outlines, rectangles, write_cells
 from .origin import MadeBy, layer_id, note, origin
-
-
-def show_segmentation(layers: LayerList, image: Image, segmentation: Segmentation) -> Labels:
-    """Outlines as a Labels layer, in the place of those of the last run on this image."""
-    return _show_labels(layers, image, labels_layer(image, segmentation))
 
 
 def show_analysis(layers: LayerList, image: Image, analysis: Analysis, made_by: MadeBy | None = None) -> Labels:
     """An analysis as Labels and boxes, in the place of those of the last run on this image."""
-    segmentation = outlines(analysis)
-    labels = _show_labels(layers, image, labels_layer(image, segmentation, analysis.cells))
-    note(labels, made_by=made_by)
-    show_boxes(layers, labels, segmentation)
+    return show_labels(layers, image, *analysis_layers(image, analysis, made_by))
+
+
+def show_labels(layers: LayerList, image: Image, labels: Labels, boxes: Shapes | None = None) -> Labels:
+    """A layer of cells, and its boxes, in the place of those of the last run on this image."""
+    _replace(layers, made_from(layers, image, Labels), labels)
+    if boxes is not None:
+        layers.append(boxes)
     return labels
-
-
-def _show_labels(layers: LayerList, image: Image, new: Labels) -> Labels:
-    _replace(layers, made_from(layers, image, Labels), new)
-    set_look(new)
-    return new
 
 
 def show_types(layers: LayerList, image: Image, labels: Labels, analysis: Analysis, made_by: MadeBy | None = None) -> None:
@@ -72,6 +66,13 @@ def edited(layer: Layer) -> bool:
 
 def _replace(layers: LayerList, olds: list[Layer], new: Layer) -> None:
     """Add a layer; the old ones leave with their boxes, or, if edited, stay hidden under another name."""
+    if olds:
+        with collecting_once():
+            _take_out(layers, olds)
+    layers.append(new)
+
+
+def _take_out(layers: LayerList, olds: list[Layer]) -> None:
     for old in olds:
         company, types = made_from(layers, old, Shapes), made_from(layers, old, Labels)
         is_edited = edited(old) or any(map(edited, company))
@@ -80,7 +81,6 @@ def _replace(layers: LayerList, olds: list[Layer], new: Layer) -> None:
                 _keep(layer)
             else:
                 layers.remove(layer)
-    layers.append(new)
 
 
 def _keep(layer: Layer) -> None:

@@ -1,37 +1,31 @@
-"""The widget *Second reading*: name the cells again without seeing what they were called, and see how well that agrees.
-
-A reading is a column of the features of the layer of cells, as every column of others it stays there.
-"""
+"""The widget *Second reading*: name the cells again without seeing what they were called, and see how well that agrees."""
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from napari.layers import Labels
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QFontDatabase, QImage, QPixmap
-from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from ..crop import crop
 from ..errors import UsageError
-from ..results import tables
-from ..results.storage import write_bytes
-from ..review import agreement, said_by_model
+from ..review import agreement
+from ..review.readings import Reading
 from . import jobs, keys
-from .crops import name_of
+from .origin import place_of
 from .panels import PER_ROW, button, columns
-from .reviews import session_of
+from .reading_view import SHOWN_PX, Picture, Result
+from .readings import export_reading, keep, read_by, readers, said_before, with_readings
+from .reviews import name_of, session_of
 from .session import Session
-from .shown import types_in
 from .tool import ToolWidget, chosen
 
-SHOWN_PX, MARGIN = 240, 0.6
+MARGIN = 0.6
 
 
 class SecondReading(ToolWidget):
@@ -42,12 +36,13 @@ class SecondReading(ToolWidget):
         self.session: Session | None = None
         self.left: list[int] = []
         self.labels = self.add_choice("Cells", Labels)
-        self.reader = QLineEdit(getpass.getuser())
-        self.reader.setToolTip("Name of the second reader; the reading is kept in the features of the cells under this name.")
+        self.reader = QComboBox()
+        self.reader.setEditable(True)
+        self.reader.setToolTip("Name of the second reader. The list has those whose readings are kept: take one to go on.")
         self._choice_layout.addRow("Reader", self.reader)
-        self.picture, self.result = Picture(self.name), QLabel()
-        self.result.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.result.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.labels.changed.connect(self._offer_readers)
+        self._offer_readers()
+        self.picture, self.result = Picture(self.name), Result()
         grid = columns()
         letters, _ = keys.chosen_letters()
         self._types = {letters[name]: name for name in keys.NAMES}
@@ -72,7 +67,7 @@ class SecondReading(ToolWidget):
         session.sync()
         self._hide(True)
         ids = [cell.cell_id for cell in session.analysis.cells]
-        read = self._read(session)
+        read = read_by(session, self._reader)
         order = np.random.default_rng().permutation(len(ids))
         self.left = [ids[i] for i in order if ids[i] not in read]
         self._next()
@@ -92,29 +87,34 @@ class SecondReading(ToolWidget):
 
     def name(self, letter: str) -> None:
         """The cell that is shown is of the type of a letter."""
-        if self.session is None or not self.left or letter not in self._types:
-            return
-        features = self.session.labels.features.copy()
-        if self._column not in features:
-            features[self._column] = None
-        features.at[self.left.pop(0), self._column] = self._types[letter]
-        self.session.labels.features = features
+        if self.session is not None and self.left and letter in self._types:
+            self.report_errors(lambda: self._name(self._types[letter]))
+
+    def _name(self, cell_type: str) -> None:
+        session = self.session
+        assert session is not None
+        said = Reading(name_of(session), self.left[0], self._reader, cell_type, "")
+        session.labels.features = with_readings(session.labels.features, [said])
+        self.left.pop(0)
+        place = place_of(session.image)
+        if place is not None:
+            keep(session, place)
         self._next()
 
     @property
-    def _column(self) -> str:
-        reader = self.reader.text().strip()
+    def _reader(self) -> str:
+        reader = self.reader.currentText().strip()
         if not reader:
             raise UsageError("Write the name of the second reader first.")
-        return f"read by {reader}"
+        return reader
 
-    def _read(self, session: Session) -> dict[int, str]:
-        features = session.labels.features
-        if self._column not in features:
-            return {}
-        column = features[[self._column]].rename(columns={self._column: "cell_type"})
-        found = types_in(column, [cell.cell_id for cell in session.analysis.cells])
-        return {i: name for i, name in found.items() if name is not None}
+    def _offer_readers(self, _: object = None) -> None:
+        """The readers of the chosen cells, and whoever is logged in."""
+        before, labels = self.reader.currentText(), self.labels.value
+        known = [] if labels is None else readers(labels.features)
+        self.reader.clear()
+        self.reader.addItems(list(dict.fromkeys([*known, before or getpass.getuser()])))
+        self.reader.setCurrentText(before or getpass.getuser())
 
     def _next(self) -> None:
         session = self.session
@@ -123,15 +123,20 @@ class SecondReading(ToolWidget):
         self.left = [i for i in self.left if i in cells]
         if self.left:
             self.picture.show_pixels(crop(session.pixels, cells[self.left[0]].box, SHOWN_PX, MARGIN))
-            self.job.status.setText(f"{len(self.left)} cells left")
-            self.result.clear()
+            self.picture.show()
+            self.result.hide()
+            kept = "" if place_of(session.image) else " They are kept with the image once you save it in Review cells."
+            self.job.status.setText(f"{len(self.left)} cells left.{kept}")
             return
         self._hide(False)
-        self.picture.clear()
+        self.picture.hide()
         self.job.status.setText("All cells are read.")
-        read = self._read(session)
-        parts = [f"Second reader against {who}\n{agreement(other, read)}" for who, other in said_before(session).items()]
-        self.result.setText("\n\n".join(parts))
+        read = read_by(session, self._reader)
+        others = {other: read_by(session, other) for other in readers(session.labels.features) if other != self._reader}
+        parts = [
+            f"{self._reader} against {who}\n{agreement(said, read)}" for who, said in {**said_before(session), **others}.items()
+        ]
+        self.result.show_text("\n\n".join(parts))
 
     def save(self) -> None:
         """The reading as a CSV file: a line for each cell."""
@@ -139,53 +144,7 @@ class SecondReading(ToolWidget):
         if session is None:
             self.job.report(UsageError("Press 'Read these cells' first."))
             return
-        reader = self.reader.text().strip()
+        reader = self.reader.currentText().strip()
         name, _ = QFileDialog.getSaveFileName(self, "Save the reading", f"reading {reader}.csv", "CSV (*.csv)")
         if name:
-            self.report_errors(lambda: write_reading(Path(name), session, reader, self._read(session)))
-
-
-COLUMNS = ("image", "cell_id", "reader", "cell_type", "first_reading", "model")
-"""Of the file of a reading; `cell_type` is what the second reader said."""
-
-
-def said_before(session: Session) -> dict[str, dict[int, str]]:
-    """What the model and the first reader have called the cells, by id."""
-    cells = session.analysis.cells
-    model = {cell.cell_id: name for cell in cells if (name := said_by_model(cell)) is not None}
-    first = {cell.cell_id: cell.cell_type for cell in cells if cell.type_source == "human" and cell.cell_type}
-    return {"the model": model, "the first reader": first}
-
-
-def write_reading(path: Path, session: Session, reader: str, read: dict[int, str]) -> None:
-    """Write a reading as CSV, as the tables of a results folder are written; errors as in `storage.write_bytes`."""
-    model, first = said_before(session).values()
-    lines = [tables.header(COLUMNS)]
-    for cell in session.analysis.cells:
-        i = cell.cell_id
-        values = (name_of(session), i, reader, read.get(i), first.get(i), model.get(i))
-        lines.append(tables.row(COLUMNS, dict(zip(COLUMNS, values, strict=True))))
-    write_bytes(path.parent, path, b"".join(lines))
-
-
-class Picture(QLabel):
-    """The crop of a cell; a letter names it."""
-
-    def __init__(self, press: Callable[[str], object]) -> None:
-        super().__init__("Press 'Read these cells'.")
-        self._press = press
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.setMinimumHeight(SHOWN_PX)
-        self.setToolTip("The cell to name; its outline and its name are hidden.")
-
-    def show_pixels(self, pixels: np.ndarray) -> None:
-        """Show a crop (S, S, 3) uint8."""
-        side = pixels.shape[0]
-        picture = QImage(np.ascontiguousarray(pixels).tobytes(), side, side, 3 * side, QImage.Format.Format_RGB888)
-        self.setPixmap(QPixmap.fromImage(picture))
-        self.setFocus()
-
-    def keyPressEvent(self, event: Any) -> None:  # noqa: N802
-        """Letters name the cell."""
-        self._press(event.text().upper())
+            self.report_errors(lambda: export_reading(Path(name), session, reader))

@@ -60,8 +60,10 @@ class ReviewCells(ToolWidget):
         self.add_panel()
         self.job.status.setText(wrong)
         self.setMinimumHeight(MIN_HEIGHT_PX)
-        self._timer = QTimer(self)
-        self._timer.timeout.connect(self._tick)
+        self._timer, self._soon = QTimer(self), QTimer(self)
+        self._soon.setSingleShot(True)
+        for timer in (self._timer, self._soon):
+            timer.timeout.connect(self._tick)
         self.job.cancel_button.setToolTip("Stop the classifier; edited cells wait until the next edit.")
 
     # -- which review ---------------------------------------------------------------------------------------------------
@@ -76,7 +78,7 @@ class ReviewCells(ToolWidget):
         session = session_of(self.viewer, labels)
         session.by = self.reader.text().strip() or session.by
         self.reader.setText(session.by)
-        self.session, self._autosave = session, Autosave(session)
+        self.session, self._autosave, self.beside = session, Autosave(session), Beside(self)
         for signal, slot in self._slots(session):
             signal.connect(slot)
         actions = {f"Shift-{letter}": partial(self.act, action) for letter, action in self._actions().items()}
@@ -99,6 +101,7 @@ class ReviewCells(ToolWidget):
     def leave(self) -> None:
         """Leave the review: keys are as they were, what is not saved is kept."""
         self._timer.stop()
+        self._soon.stop()
         self.job.cancel()
         if self.session is not None and self._keys is not None:
             self._keys.restore()
@@ -166,7 +169,9 @@ class ReviewCells(ToolWidget):
             self._autosave.keep_soon()
 
     def _on_touched(self) -> None:
+        """A stroke of the brush has ended: look at it as soon as napari is done with it."""
         self._touched = True
+        self._soon.start()
 
     def _refresh(self, _: object = None) -> None:
         session = self.session

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from napari.components import ViewerModel
 from napari.layers import Labels
 
+from ..cells import CellTable
 from .layers import read_measured
 from .origin import origin, place_of
 from .saved import Saved
 from .session import SESSION, Session
+
+Source: TypeAlias = Session | Saved
+"""A review, or an image of a results folder that is not open."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A cell of a review, or of a saved image."""
+
+    source: Source
+    cell_id: int
 
 
 def session_of(viewer: ViewerModel, labels: Labels) -> Session:
@@ -23,8 +37,10 @@ def session_of(viewer: ViewerModel, labels: Labels) -> Session:
         If its cells are not measured, or its image is not there.
     """
     found = labels.metadata.get(SESSION)
-    if isinstance(found, Session) and found.labels is labels and found.open:
-        return found
+    if isinstance(found, Session) and found.labels is labels:
+        if found.open:
+            return found
+        found.end()  # one of its layers was closed
     return Session(viewer, labels)
 
 
@@ -42,7 +58,7 @@ def results_folder(viewer: ViewerModel) -> Path | None:
     return None if place is None else place.folder
 
 
-def with_saved(viewer: ViewerModel, folder: Path, images: Mapping[str, Saved]) -> list[Session | Saved]:
+def with_saved(viewer: ViewerModel, folder: Path, images: Mapping[str, Saved]) -> list[Source]:
     """The images of a results folder: their reviews where they are open, else as they were saved."""
     places = [(session, place_of(session.image)) for session in open_reviews(viewer)]
     here = {place.image: session for session, place in places if place is not None and place.folder == folder}
@@ -57,3 +73,16 @@ def reviewed(labels: Labels) -> bool:
     if made is None or made.measured is None:
         return False
     return any(cell.source == "human" or cell.reviewed_by for cell in read_measured(labels).cells)
+
+
+def cells_of(source: Source) -> CellTable:
+    """The cells of a source, as they are now."""
+    return source.cells if isinstance(source, Saved) else source.analysis.cells
+
+
+def name_of(source: Source) -> str:
+    """The name of the image of a source: in its results folder, or, where it has none, of its layer."""
+    if isinstance(source, Saved):
+        return source.record.image
+    place = place_of(source.image)
+    return source.image.name if place is None else place.image

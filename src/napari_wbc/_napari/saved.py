@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cells import Cell, CellTable, RgbImage
+import numpy as np
+
+from ..cells import Analysis, Cell, CellTable, Labels, RgbImage, Scale
 from ..crop import crop
+from ..errors import UsageError
 from ..results import images_in, read_record
-from ..results.folder import record_path
+from ..results.folder import commit, record_path
 from ..results.pixels import read_pixels
-from ..results.record import Record
+from ..results.record import Record, as_stored
 from ..results.runfile import input_root, read_run
+
+_NO_LABELS: Labels = np.zeros((0, 0), dtype=np.int32)
+"""Names are changed without looking at outlines."""
+
+
+READ_EVERY_S = 3.0
+"""How often the records of a folder are looked at again, s."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,23 +52,63 @@ class Folder:
         self.images: dict[str, Saved] = {}
         self._folder: Path | None = None
         self._future: Future[dict[str, Saved]] | None = None
+        self._next = 0.0
         self._worker = ThreadPoolExecutor(2, "wbc-folder")
         self._pixels: dict[Saved, RgbImage] = {}
+        self._edits: dict[str, list[tuple[Record, Record]]] = {}
 
     def ask(self, folder: Path) -> None:
-        """Have the records of a folder read, unless that is being done."""
+        """Have the records of a folder read, unless that is being done, or was done a moment ago."""
         if folder != self._folder:
-            self._folder, self._future, self.images = folder, None, {}
-        if self._future is None:
+            self._folder, self._future, self.images, self._next = folder, None, {}, 0.0
+        if self._future is None and time.monotonic() >= self._next:
             self._future = self._worker.submit(read_saved, folder, self.images)
 
     def take(self) -> bool:
         """Whether other records have been read since; errors as in `results.read_record`."""
         if self._future is None or not self._future.done():
             return False
-        future, self._future = self._future, None
-        before, self.images = self.images, future.result()
+        future, self._future, self._next = self._future, None, time.monotonic() + READ_EVERY_S
+        before, found = self.images, future.result()
+        newer = {name for name, saved in before.items() if name in found and saved.written_ns > found[name].written_ns}
+        self.images = {name: before[name] if name in newer else saved for name, saved in found.items()}  # edited meanwhile
         return before != self.images
+
+    def edit(self, saved: Saved, change: Callable[[Analysis], Analysis]) -> Saved:
+        """Change what is said of the cells of an image, by a verb of `review.table`, in its record as it is on disk.
+
+        Raises
+        ------
+        ResultsError
+            If the record cannot be read.
+        StorageError
+            If it cannot be written.
+        """
+        before = read_record(saved.folder, saved.record.image)
+        cells = change(Analysis(_NO_LABELS, CellTable(before.cells), Scale(None, 1.0, "assumed"))).cells
+        after = before.model_copy(update={"cells": tuple(map(as_stored, cells)), "edited": True})
+        self._edits.setdefault(before.image, []).append((before, after))
+        return self._commit(saved.folder, after)
+
+    def undo(self, image: str) -> Saved:
+        """Undo the last edit of an image.
+
+        Raises
+        ------
+        UsageError
+            If its record is not as the edit left it.
+        """
+        before, after = self._edits[image].pop()
+        folder = self.images[image].folder
+        if read_record(folder, image) != after:
+            raise UsageError(f"{image} was changed elsewhere since; that edit is not undone. Open the image to change it.")
+        return self._commit(folder, before)
+
+    def _commit(self, folder: Path, record: Record) -> Saved:
+        commit(folder, record)
+        saved = Saved(folder, record, record_path(folder, record.image).stat().st_mtime_ns)
+        self.images = {**self.images, record.image: saved}
+        return saved
 
     def cut(self, saved: Saved, cell: Cell, size_px: int, margin: float) -> Future[RgbImage]:
         """The crop of a cell, as `crop.crop` cuts it, cut in the thread; errors as in `results.pixels.read_pixels`."""

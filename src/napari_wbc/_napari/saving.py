@@ -25,7 +25,9 @@ from ..results.record import InputFile, Record
 from ..results.record import Origin as RecordOrigin
 from ..results.runfile import NAME, Model, begin, check_out, input_root, read_run, relative_root, write_run
 from ..results.storage import write_bytes
-from .layers import boxes_layer, labels_layer, outlines, set_look
+from ..review.readings import read_readings
+from . import readings
+from .layers import boxes_layer, labels_layer, outlines
 from .origin import KEY, MadeBy, Place, note, origin, place_of, set_place
 from .session import Session
 
@@ -58,11 +60,11 @@ def save(session: Session, folder: Path | None = None) -> Record:
 
 
 def write_review(session: Session, place: Place, analysis: Analysis) -> Record:
-    """Write labels and record of a review; its `run.json` must be there. May run in any thread."""
+    """Write labels, second readings and record of a review; its `run.json` must be there. May run in any thread."""
     made = origin(session.labels)
     before = None if made is None else made.record
     by, at = session.vouched or (None, None)
-    return write_analysis(
+    record = write_analysis(
         place.folder,
         place.image,
         analysis,
@@ -73,6 +75,8 @@ def write_review(session: Session, place: Place, analysis: Analysis) -> Record:
         reviewed_by=by,
         reviewed_at=at,
     )
+    readings.keep(session, place)
+    return record
 
 
 def make_place(session: Session, folder: Path) -> Place:
@@ -162,10 +166,9 @@ def reviewed_layers(folder: Path, image: str | None = None) -> list[Layer]:
     set_place(pixels, Place(folder, image, record.hashes.input))
     labels = labels_layer(pixels, outlines(analysis), analysis.cells)
     made = MadeBy(run.segmenter, run.classifier, _settings(run.settings), run.device)
-    note(labels, layer_id=uuid4().hex, made_by=made, record=record)
-    boxes = boxes_layer(labels, outlines(analysis))
-    set_look(labels)
-    return [pixels, labels, boxes]
+    labels.features = readings.with_readings(labels.features, read_readings(folder, image))
+    note(labels, features=labels.features.copy(), layer_id=uuid4().hex, made_by=made, record=record)
+    return [pixels, labels, boxes_layer(labels, outlines(analysis))]
 
 
 def neighbour(folder: Path, image: str | None = None, by: int = 1) -> str:

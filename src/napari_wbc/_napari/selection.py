@@ -35,6 +35,12 @@ class Selection:
         labels.mouse_drag_callbacks.append(self._on_click)
         boxes.selected_data.events.items_changed.connect(self._on_boxes)
 
+    def end(self) -> None:
+        """Follow the layers no more."""
+        self.labels.events.selected_label.disconnect(self._on_label)
+        self.labels.mouse_drag_callbacks.remove(self._on_click)
+        self.boxes.selected_data.events.items_changed.disconnect(self._on_boxes)
+
     def select(self, ids: Iterable[int], *, look: bool = False) -> None:
         """Select cells, as far as they are there; `look` moves the camera to the first."""
         cells = {cell.cell_id: cell for cell in self._cells()}

@@ -1,31 +1,21 @@
-"""A review: one image, the layers that show its cells, and what a person does with them; no Qt.
-
-The layers hold the results. A session keeps what they showed last, so that it sees what a person has edited in any of them:
-pixels, Features table or boxes; the others are brought in line. It lives in the metadata of the layer of cells.
-"""
+"""A review: what a person does with the cells of one image, and whether it is saved; no Qt."""
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias
+from uuid import uuid4
 
-import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Labels, Layer, Shapes
-from psygnal import Signal
+from napari.layers import Labels
 
-from ..cells import Analysis, Box, Cell
+from ..cells import Cell
 from ..cells import Labels as LabelImage
 from ..errors import UsageError
 from ..results.runfile import now
-from ..review import Edit, History, accept, changed_box, confirm, rename, repaint, stale
-from .inputs import read_image
-from .layers import outlines, read_measured
+from ..review import Edit, accept, confirm, rename, repaint
+from .mirror import Mirror
 from .origin import origin, vouched_in
-from .place import image_of, made_from, show_boxes
-from .selection import Selection
-from .shown import edited_types, set_reviewed_look, types_layer, write_edit
 
 SESSION = "napari_wbc_session"
 """Where a layer of cells keeps its session."""
@@ -33,62 +23,30 @@ SESSION = "napari_wbc_session"
 Change: TypeAlias = Callable[[LabelImage], LabelImage]
 
 
-class Session:
-    """The review of the cells of one Labels layer.
+class Session(Mirror):
+    """The review of the cells of one Labels layer. It lives in the metadata of that layer.
 
     Attributes
     ----------
-    analysis, pixels
-        What the layers showed when they were last read, and the image (H, W, 3) uint8.
-    history, selection
-        To undo and redo outlines and types alike; the selected cells.
-    by, vouched
-        The name of the person who reviews; who vouches for every cell of the image, and when, or None.
-    waiting
-        Cells that the classifier has not seen since they were edited.
-    changed, touched
-        Emitted with the ids of the cells that have changed; and when pixels may have changed: call `sync` soon.
+    key
+        Names it among all reviews.
+    vouched
+        Who vouches for every cell of the image, and when, or None.
     """
 
-    changed = Signal(frozenset)
-    touched = Signal()
-
     def __init__(self, viewer: ViewerModel, labels: Labels) -> None:
-        self.viewer, self.labels = viewer, labels
-        self.image = image_of(viewer.layers, labels)
-        self.analysis = read_measured(labels)
-        self.pixels = read_image(self.image)().pixels
-        self.history, self.waiting = History(), set[int]()
-        self.by = getpass.getuser()
-        record = made.record if (made := origin(labels)) else None
+        super().__init__(viewer, labels)
+        made = origin(labels)
+        record = None if made is None else made.record
+        self.key = uuid4().hex
         self.vouched = None if record is None else vouched_in(record)
         self._saved = None if record is None else (self.analysis, self.vouched)
-        self._writing = False
-        boxes = [layer for layer in made_from(viewer.layers, labels, Shapes) if isinstance(layer, Shapes)]
-        self.types = types_layer(labels, self.analysis)
-        viewer.layers.insert(viewer.layers.index(labels) + 1, self.types)
-        self.boxes = boxes[0] if boxes else show_boxes(viewer.layers, labels, outlines(self.analysis))
-        set_reviewed_look(labels)
-        for event in (labels.events.paint, labels.events.set_data):
-            event.connect(self._on_pixels)
-        self.selection = Selection(viewer, labels, self.boxes, lambda: self.analysis.cells)
         labels.metadata[SESSION] = self
-        viewer.layers.selection.active = labels
         self.sync()  # what was painted before
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Session:
         """A copied layer does not copy the review: it begins its own."""
         return self
-
-    @property
-    def open(self) -> bool:
-        """Whether all its layers are still in the viewer."""
-        return all(layer in self.viewer.layers for layer in self.layers)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """Its layers."""
-        return (self.image, self.labels, self.types, self.boxes)
 
     @property
     def unsaved(self) -> bool:
@@ -99,8 +57,6 @@ class Session:
         """Say that it is saved as it is now, or that it is not."""
         self._saved = (self.analysis, self.vouched) if saved else None
         self.changed.emit(frozenset())
-
-    # -- what a person does ---------------------------------------------------------------------------------------------
 
     def name(self, cell_type: str, ids: Collection[int] | None = None) -> None:
         """Give the selected cells, or those named, a type."""
@@ -117,16 +73,6 @@ class Session:
         """Change outlines by a verb of `review.outlines`, with its other arguments bound."""
         self.sync()
         self._to(name, repaint(self.analysis, self.pixels, change(self.analysis.labels)))
-
-    def undo(self) -> str:
-        """Undo the last edit, of outlines or types; returns what was undone, or an empty text."""
-        self.sync()
-        return self._undone() if self.history.done else ""
-
-    def redo(self) -> str:
-        """Redo what was undone last; returns what was redone, or an empty text."""
-        self.sync()
-        return self._redone() if self.history.undone else ""
 
     def accept(self, named: Sequence[Cell]) -> None:
         """Take what the classifier said of cells."""
@@ -152,61 +98,3 @@ class Session:
         if not wanted:
             raise UsageError("No cell is selected. Click one, or go to the next with Shift+F.")
         return wanted
-
-    # -- keeping the layers in line -------------------------------------------------------------------------------------
-
-    def sync(self) -> None:
-        """Read what a person has edited in pixels, Features table and boxes; Features table and boxes emit no event."""
-        self._sync_pixels()
-        self.sync_types()
-
-    def sync_types(self) -> None:
-        """Read what a person has edited in the Features table and in the boxes; quick."""
-        after, edited = self.analysis, edited_types(self.labels, self.boxes, self.analysis)
-        for name in set(edited.values()):
-            after = rename(after, [i for i, other in edited.items() if other == name], name, self.by, now())
-        if edited:
-            self._to("edit the table", after)
-
-    def _sync_pixels(self) -> None:
-        now_there = np.asarray(self.labels.data)
-        changed = changed_box(self.analysis.labels, now_there)
-        if changed is None:
-            return
-        if self.history.done and self.history.done[-1].inverse.makes(now_there, changed):
-            self._undone()  # napari's own undo has set back the pixels already
-        elif self.history.undone and self.history.undone[-1].makes(now_there, changed):
-            self._redone()
-        else:
-            self._to("paint", repaint(self.analysis, self.pixels, now_there, changed), changed)
-
-    def _undone(self) -> str:
-        self.analysis = self.history.undo(self.analysis)
-        self._show(self.history.undone[-1].inverse)
-        return self.history.undone[-1].name
-
-    def _redone(self) -> str:
-        self.analysis = self.history.redo(self.analysis)
-        self._show(self.history.done[-1])
-        return self.history.done[-1].name
-
-    def _to(self, name: str, after: Analysis, changed: Box | None = None) -> None:
-        edit = self.history.record(name, self.analysis, after, changed)
-        self.analysis = after
-        self._show(edit)
-
-    def _show(self, edit: Edit) -> None:
-        """Bring the layers in line with an edit that `analysis` has had."""
-        if not edit:
-            return
-        self._writing = True
-        with self.selection.muted():
-            write_edit(self.labels, self.boxes, self.types, self.analysis, edit)
-        self._writing = False
-        self.waiting = (self.waiting | edit.cells_after.keys()) & set(stale(self.analysis))
-        self.selection.select(self.selection.ids)
-        self.changed.emit(frozenset(edit.cells_after))
-
-    def _on_pixels(self, _: object = None) -> None:
-        if not self._writing:
-            self.touched.emit()

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, cast
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QPixmap
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QLineEdit, QListWidget
+from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QListWidget
 
 from .._cli.training import outcome_text
 from ..errors import UsageError, WbcError
 from ..results.summary import learnable
 from . import jobs
 from .model_form import use_model
-from .panels import button
+from .panels import button, choice
 from .status import describe_learnable
 from .tool import ToolWidget
 
@@ -30,9 +30,10 @@ class TrainModel(ToolWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer, "Train", jobs.load_models)
-        self.what = QComboBox()
-        self.what.addItems(["classifier", "segmenter"])
-        self.what.setToolTip("The classifier learns from cells that a person named, the segmenter from images vouched for.")
+        self.what = choice(
+            ["classifier", "segmenter"],
+            "The classifier learns from cells that a person named, the segmenter from images vouched for.",
+        )
         self.model = QLineEdit()
         self.model.setPlaceholderText("my-model.safetensors")
         self.model.setToolTip("The file to write, .safetensors; name it later under Advanced to use the model.")

@@ -2,43 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Shapes
 from napari.viewer import Viewer
 
-from ..cells import Analysis, Segmentation
+from ..cells import Analysis, Box, Segmentation
 from ..config import Settings
-from ..pipeline import Models
+from ..pipeline import Models, Steps
 from . import jobs
-from .inputs import read_image, read_labels
+from .inputs import in_view, read_image, read_labels
+from .layers import analysis_layers, labels_layer
 from .origin import MadeBy
-from .place import show_analysis, show_boxes, show_segmentation, show_types
+from .panels import choice
+from .place import show_boxes, show_labels, show_types
 from .reviews import reviewed, session_of
 from .status import describe_analysis, describe_segmentation
 from .tool import ToolWidget, chosen
 
+THIS_IMAGE, IN_VIEW, ALL_IMAGES = "the whole image", "what is in view", "all open images"
+
 
 class AnalyseImage(ToolWidget):
-    """Outline, box, measure and name the white blood cells of an image."""
+    """Outline, box, measure and name the white blood cells of an image, of the part in view, or of all open images."""
 
     def __init__(self, napari_viewer: Viewer, load: jobs.Load = jobs.load_models) -> None:
         super().__init__(napari_viewer, "Analyse image", load)
         self.image = self.add_choice("Image", Image)
+        self.over = choice(
+            [THIS_IMAGE, IN_VIEW, ALL_IMAGES],
+            "Where cells are looked for: in the chosen image, in its part in view, or in all open images.",
+        )
+        self._choice_layout.addRow("Analyse", self.over)
         self.add_form(settings=True, models=("segmenter", "classifier"))
         self.add_panel()
 
     def start(self) -> None:
-        """Image → Labels and Shapes."""
-        image = chosen(self.image)
-        settings = self.settings()
-        steps = jobs.analyse(self.kept, self.models.choice(), read_image(image), settings)
-        self.job.start(steps, partial(self._show, image, settings))
+        """Images → Labels and Shapes."""
+        image, over = chosen(self.image), self.over.currentText()
+        images = [layer for layer in self.viewer.layers if isinstance(layer, Image)] if over == ALL_IMAGES else [image]
+        part = in_view(image) if over == IN_VIEW else None
+        models, settings = self.models.choice(), self.settings()
+        reading = [(layer, read_image(layer)) for layer in images]
+        self.job.start(_analysed(self.kept, models, settings, reading, part), self._show)
 
-    def _show(self, image: Image, settings: Settings, result: tuple[Analysis, Models]) -> str:
-        self.check(image)
-        show_analysis(self.viewer.layers, image, result[0], MadeBy.of(result[1], settings))
-        return describe_analysis(*result)
+    def _show(self, found: list[Analysed]) -> str:
+        self.check(*(each.image for each in found))
+        for each in found:
+            show_labels(self.viewer.layers, each.image, each.labels, each.boxes)
+        texts = [describe_analysis(each.analysis, each.models) for each in found]
+        return (
+            texts[0]
+            if len(texts) == 1
+            else "\n\n".join(f"{e.image.name}: {text}" for e, text in zip(found, texts, strict=True))
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Analysed:
+    """What was found in an image, and its layers."""
+
+    image: Image
+    analysis: Analysis
+    models: Models
+    labels: Labels
+    boxes: Shapes
+
+
+def _analysed(
+    kept: jobs.KeptModels,
+    wanted: jobs.ModelChoice,
+    settings: Settings,
+    images: Sequence[tuple[Image, jobs.Read]],
+    part: Box | None,
+) -> Steps[list[Analysed]]:
+    """One image after the other; layers are made in the thread too, because with 20 megapixels that takes half a second."""
+    found = []
+    for image, read in images:
+        analysis, models = yield from jobs.analyse(kept, wanted, read, settings, part)
+        layers = analysis_layers(image, analysis, MadeBy.of(models, settings))
+        found.append(Analysed(image, analysis, models, *layers))
+    return found
 
 
 class SegmentCells(ToolWidget):
@@ -54,12 +100,13 @@ class SegmentCells(ToolWidget):
         """Image → Labels."""
         image = chosen(self.image)
         steps = jobs.segment(self.kept, self.models.choice(), read_image(image), self.settings())
-        self.job.start(steps, partial(self._show, image))
+        self.job.start(_segmentation_layer(image, steps), partial(self._show, image))
 
-    def _show(self, image: Image, result: tuple[Segmentation, Models]) -> str:
+    def _show(self, image: Image, result: tuple[Segmentation, Models, Labels]) -> str:
         self.check(image)
-        show_segmentation(self.viewer.layers, image, result[0])
-        return describe_segmentation(*result)
+        segmentation, models, layer = result
+        show_labels(self.viewer.layers, image, layer)
+        return describe_segmentation(segmentation, models)
 
 
 class CropBoxes(ToolWidget):
@@ -101,3 +148,9 @@ class ClassifyCells(ToolWidget):
         else:
             show_types(self.viewer.layers, image, labels, result[0], MadeBy.of(result[1], Settings()))
         return describe_analysis(*result)
+
+
+def _segmentation_layer(image: Image, steps: Steps[tuple[Segmentation, Models]]) -> Steps[tuple[Segmentation, Models, Labels]]:
+    """What the steps find, with its layer, made in the thread too."""
+    segmentation, models = yield from steps
+    return segmentation, models, labels_layer(image, segmentation)

@@ -14,6 +14,7 @@ from superqt.utils import GeneratorWorker
 
 from ..errors import WbcError
 from ..pipeline import Step, Steps
+from .calm import catch_up
 from .status import RESEARCH_USE
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,7 @@ class JobPanel(QWidget):
 
     def _on_finished(self, _: None = None) -> None:
         self._worker = self._show = None
+        catch_up()
         self.progress.hide()
         self.run_button.setEnabled(True)
         self.cancel_button.setEnabled(False)

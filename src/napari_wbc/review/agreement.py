@@ -49,11 +49,11 @@ class Agreement:
 
     def __str__(self) -> str:
         """Share, kappa and the matrix, as text in columns."""
-        kappa = "" if self.kappa is None else f", Cohen's kappa {self.kappa:.2f}"
+        kappa = [] if self.kappa is None else [f"Cohen's kappa {self.kappa:.2f}"]
         head = ["first \\ second", *(name[:5] for name in self.names)]
         lines = [head, *([name, *map(str, row)] for name, row in zip(self.names, self.confusion.tolist(), strict=True))]
         table = [f"{line[0]:14}" + "".join(f"{text:>7}" for text in line[1:]) for line in lines]
-        return "\n".join([f"Same: {self.same}{kappa}", *table])
+        return "\n".join([f"Same: {self.same}", *kappa, *table])
 
 
 def agreement(first: Mapping[K, str], second: Mapping[K, str]) -> Agreement:

@@ -1,0 +1,158 @@
+"""The layers that show the cells of one image, and the analysis that they show, kept in line; no Qt.
+
+The layers hold the results. What they showed last is kept, so that it is seen what a person has edited in any of them: pixels,
+Features table or boxes; the others are brought in line.
+"""
+
+from __future__ import annotations
+
+import getpass
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Labels, Layer, Shapes
+from psygnal import Signal
+
+from ..cells import Analysis, Box
+from ..results.runfile import now
+from ..review import Edit, History, changed_box, delete, rename, repaint, stale
+from .boxes import put_back, strayed
+from .inputs import read_image
+from .layers import outlines, read_measured
+from .place import image_of, made_from, show_boxes
+from .selection import Selection
+from .shown import edited_types, set_reviewed_look, types_layer, write_edit
+
+
+class Mirror:
+    """A Labels layer of cells with its image, boxes and types.
+
+    Attributes
+    ----------
+    analysis, pixels
+        What the layers showed when they were last read, and the image (H, W, 3) uint8.
+    history, selection
+        To undo and redo outlines and types alike; the selected cells.
+    by
+        The name of the person who reviews.
+    waiting
+        Cells that the classifier has not seen since they were edited.
+    changed, touched
+        Emitted with the ids of the cells that have changed; and when pixels may have changed: call `sync` soon.
+    """
+
+    changed = Signal(frozenset)
+    touched = Signal()
+
+    def __init__(self, viewer: ViewerModel, labels: Labels) -> None:
+        self.viewer, self.labels = viewer, labels
+        self.image = image_of(viewer.layers, labels)
+        self.analysis = read_measured(labels)
+        self.pixels = read_image(self.image)().pixels
+        self.history, self.waiting = History(), set[int]()
+        self.by = getpass.getuser()
+        self._writing = False
+        boxes = [layer for layer in made_from(viewer.layers, labels, Shapes) if isinstance(layer, Shapes)]
+        self.types = types_layer(labels, self.analysis)
+        viewer.layers.insert(viewer.layers.index(labels) + 1, self.types)
+        self.boxes = boxes[0] if boxes else show_boxes(viewer.layers, labels, outlines(self.analysis))
+        if any(strayed(self.boxes, self.analysis.cells)):
+            put_back(self.boxes, labels, self.analysis)
+        set_reviewed_look(labels)
+        for event in (labels.events.paint, labels.events.set_data):
+            event.connect(self._on_pixels)
+        self.selection = Selection(viewer, labels, self.boxes, lambda: self.analysis.cells)
+        viewer.layers.selection.active = labels
+
+    @property
+    def open(self) -> bool:
+        """Whether all its layers are still in the viewer."""
+        return all(layer in self.viewer.layers for layer in self.layers)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Its layers."""
+        return (self.image, self.labels, self.types, self.boxes)
+
+    def end(self) -> None:
+        """Follow the layers no more."""
+        for event in (self.labels.events.paint, self.labels.events.set_data):
+            event.disconnect(self._on_pixels)
+        self.selection.end()
+
+    def undo(self) -> str:
+        """Undo the last edit, of outlines or types; returns what was undone, or an empty text."""
+        self.sync()
+        return self._undone() if self.history.done else ""
+
+    def redo(self) -> str:
+        """Redo what was undone last; returns what was redone, or an empty text."""
+        self.sync()
+        return self._redone() if self.history.undone else ""
+
+    def sync(self) -> None:
+        """Read what a person has edited in pixels, Features table and boxes; Features table and boxes emit no event."""
+        self._sync_pixels()
+        self.sync_types()
+
+    def sync_types(self) -> None:
+        """Read what a person has edited in the Features table and in the boxes; quick."""
+        self._sync_boxes()
+        after, edited = self.analysis, edited_types(self.labels, self.boxes, self.analysis)
+        for name in set(edited.values()):
+            after = rename(after, [i for i, other in edited.items() if other == name], name, self.by, now())
+        if edited:
+            self._to("edit the table", after)
+
+    def _sync_boxes(self) -> None:
+        """A cell whose box was removed is removed; boxes that were moved go back, because they follow the outlines."""
+        removed, moved = strayed(self.boxes, self.analysis.cells)
+        if removed:
+            self._to("remove boxes", repaint(self.analysis, self.pixels, delete(self.analysis.labels, removed)))
+        if moved:
+            with self.selection.muted():
+                put_back(self.boxes, self.labels, self.analysis)
+            self.selection.select(self.selection.ids)
+
+    def _sync_pixels(self) -> None:
+        now_there = np.asarray(self.labels.data)
+        changed = changed_box(self.analysis.labels, now_there)
+        if changed is None:
+            return
+        if self.history.done and self.history.done[-1].inverse.makes(now_there, changed):
+            self._undone()  # napari's own undo has set back the pixels already
+        elif self.history.undone and self.history.undone[-1].makes(now_there, changed):
+            self._redone()
+        else:
+            self._to("paint", repaint(self.analysis, self.pixels, now_there, changed), changed)
+
+    def _undone(self) -> str:
+        self.analysis = self.history.undo(self.analysis)
+        self._show(self.history.undone[-1].inverse)
+        return self.history.undone[-1].name
+
+    def _redone(self) -> str:
+        self.analysis = self.history.redo(self.analysis)
+        self._show(self.history.done[-1])
+        return self.history.done[-1].name
+
+    def _to(self, name: str, after: Analysis, changed: Box | None = None) -> None:
+        edit = self.history.record(name, self.analysis, after, changed)
+        self.analysis = after
+        self._show(edit)
+
+    def _show(self, edit: Edit) -> None:
+        """Bring the layers in line with an edit that `analysis` has had."""
+        if not edit:
+            return
+        self._writing = True
+        with self.selection.muted():
+            write_edit(self.labels, self.boxes, self.types, self.analysis, edit)
+        self._writing = False
+        self.waiting = (self.waiting | edit.cells_after.keys()) & set(stale(self.analysis))
+        self.selection.select(self.selection.ids)
+        self.changed.emit(frozenset(edit.cells_after))
+
+    def _on_pixels(self, _: object = None) -> None:
+        if not self._writing:
+            self.touched.emit()
