@@ -45,8 +45,7 @@ _PILLOW: dict[bytes, Callable[[BytesIO], ImageFile.ImageFile]] = {
 _BASELINE_TAGS = set(range(254, 348))
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-# What Pillow, tifffile and imagecodecs raise on damaged files, found by cutting and flipping bits of files of every format.
-_DAMAGE = (
+DAMAGE = (
     OSError,
     ValueError,
     TypeError,
@@ -62,6 +61,7 @@ _DAMAGE = (
     zlib.error,
     Warning,  # where warnings are errors
 )
+"""What Pillow, tifffile and imagecodecs raise on damaged files, found by changing files of every format at random."""
 
 _PLAUSIBLE_UM_PER_PX = (0.01, 5.0)
 UM = {
@@ -152,7 +152,7 @@ def explained(name: str) -> Iterator[None]:
         raise type(error)(f"{name}: {error}") from None
     except MemoryError:
         raise ImageTooLargeError(f"{name}: memory does not suffice to decode it. Write a tiled TIFF instead.") from None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = f"{type(error).__name__}: {error}".rstrip(". ")
         raise UnreadableImageError(f"{name}: the image is damaged or truncated ({reason}). Copy or export it again.") from error
 
