@@ -6,10 +6,10 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "scale.py": ("test_scale.py", [
         ("if settings.um_per_px is not None:", "if settings.um_per_px is not None and field.um_per_px is None:"),
         ("areas.max() / np.pi", "areas.min() / np.pi"),
-        ("window[cell & (window == 0)] = i", "window[cell] = i"),
+        ("one_piece(cell) & np.isin(near, (0, i)) if", "one_piece(cell) if"),
         ("np.sqrt(np.pi / 2) - 0.5", "np.sqrt(np.pi / 2)"),
         ("rows = ((np.arange(y0, y1) + 0.5) * fy)", "rows = (np.arange(y0, y1) * fy)"),
-        ("one_piece(cell) if cell.any()", "cell if cell.any()"),
+        ("one_piece(cell) & np.isin(near, (0, i)) if", "cell if"),
         ("labels[np.ix_(rows, columns)] == i\n", "labels[np.ix_(rows, columns)] < 0\n"),
     ]),
     "cleanup.py": ("test_cleanup.py", [
