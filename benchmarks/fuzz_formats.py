@@ -45,7 +45,7 @@ def targets(work: Path) -> dict[str, Target]:
     """All of them; `work` is an empty folder on a fast disk."""
     out = _results(work)
     found = {
-        name: Target(name, seeds, lambda data, rng: decode(data, "x", MAX_MEGAPIXELS)) for name, seeds in _images().items()
+        name: Target(name, seeds, lambda data, rng: decode(data, "x", MAX_MEGAPIXELS)) for name, seeds in image_seeds().items()
     }
     found["slide"] = Target("tiff", _slides(), _feed_slide(work / "slide.tif"))
     found["settings"] = _settings(work / "settings.json")
@@ -65,7 +65,7 @@ def _results(work: Path) -> Path:
     return work / "out"
 
 
-def _images() -> dict[str, tuple[bytes, ...]]:
+def image_seeds() -> dict[str, tuple[bytes, ...]]:
     """Sound images of every format, in several forms."""
     rgb = smear(3, 1, (24, 32))
     picture = Pillow.fromarray(rgb)

@@ -24,7 +24,8 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 
 NO_LONGER_SOUND = (
-    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error,
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
+    struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What the changes of a format raise where an earlier change has broken it."""
 
