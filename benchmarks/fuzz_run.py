@@ -1,7 +1,7 @@
 """Feed damaged images with odd names to whole runs: `python benchmarks/fuzz_run.py SCRATCH [--images 10000] [--seed 0]`.
 
-Each run has 250 files. It must end without an exception, with one row and one record for every image, and change nothing
-outside its results folder. The networks are the stand-ins of the tests; the decoding, the tables and the folder are the real ones.
+Each run has 250 files. It must end without an exception, with a row and a record for every image, and change nothing outside
+its results folder. The networks are the stand-ins of the tests; the decoding, tables and folder are the real ones.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from tests.fakes import load_fakes
 IMAGES_PER_RUN = 250
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "bmp": ".bmp", "tiff": ".tif"}
 NAMES = (
-    b"=1+1", b"<img src=x onerror=alert(1)>", b"a\nb", b"a\tb", b"..", b"...", b"-rf", b"%s%n", b"\xff\xfe", b"\xed\xa0\x80", b"'",
-    b'"',     b"a,b;c", b" ", b"con", b"{{7*7}}", b"$(x)", b"\xe2\x80\xae", b"a" * 200, b"`x`", b"@SUM(1)", b"\\",
+    b"=1+1", b"<img src=x onerror=alert(1)>", b"a\nb", b"a\tb", b"..", b"...", b"-rf", b"%s%n", b"\xff\xfe", b"\xed\xa0\x80",
+    b"'", b'"', b"a,b;c", b" ", b"con", b"{{7*7}}", b"$(x)", b"\xe2\x80\xae", b"a" * 200, b"`x`", b"@SUM(1)", b"\\",
 )  # fmt: skip
 
 
