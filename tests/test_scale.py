@@ -138,9 +138,10 @@ def test_a_cell_inside_another_is_not_covered_by_it() -> None:
 def test_between_touching_cells_a_pixel_belongs_to_the_side_of_its_centre() -> None:
     labels = np.zeros((10, 70), np.int32)
     labels[:, :31], labels[:, 31:] = 1, 2
-    back = scale.to_native(labels, np.ones((10, 70), np.float32), 0.5, (10, 100))
-    assert (back[:, :44] == 1).all()  # the border is at 44.29
-    assert (back[:, 44:] == 2).all()
+    expected = np.where(np.arange(100) < 44, 1, 2)  # the border is at 44.29
+    probability = np.ones((10, 70), np.float32)
+    assert (scale.to_native(labels, probability, 0.5, (10, 100)) == expected).all()
+    assert (scale.to_native(labels.T.copy(), probability.T.copy(), 0.5, (100, 10)) == expected[:, None]).all()
 
 
 def test_what_falls_apart_on_the_way_back_leaves_its_largest_part() -> None:
