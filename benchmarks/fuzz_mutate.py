@@ -59,7 +59,7 @@ def change_bytes(data: bytes, rng: random.Random) -> bytes:
             return data[:at] + rng.randbytes(rng.randrange(1, 9)) + data[at:]
         case 4:
             width = rng.choice((1, 2, 4, 8))
-            value = (rng.choice(NUMBERS) % 256**width).to_bytes(width, rng.choice(("little", "big")))
+            value: bytes = (rng.choice(NUMBERS) % 256**width).to_bytes(width, rng.choice(("little", "big")))
             return data[:at] + value + data[at + width :]
         case 5 if data:
             at = rng.randrange(len(data))
