@@ -41,6 +41,18 @@ KNOWN = {"drawn": find_ranges([measured(*drawn(seed)) for seed in range(8)])}
 SAMPLE = drawn(100)
 
 
+def test_both_ends_of_a_range_are_usual() -> None:
+    for background in (200.0, 240.0):
+        assert judge(Numbers(background, 0, 0), {"lab": {"background": (200.0, 240.0)}}).ok
+    assert not judge(Numbers(240.1, 0, 0), {"lab": {"background": (200.0, 240.0)}}).ok
+
+
+def test_the_background_is_the_glass_between_the_red_cells() -> None:
+    image, labels = painted()
+    image[:, :40] = (210, 150, 160)
+    assert measured(image, labels).background == pytest.approx(np.mean(GLASS))
+
+
 # -- the numbers -------------------------------------------------------------------------------------------------------
 
 

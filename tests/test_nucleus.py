@@ -28,6 +28,14 @@ def test_a_dark_disc_in_a_pale_cell_is_its_nucleus() -> None:
     assert disagreement(nucleus(painted(INNER), CELL), INNER) < 0.05
 
 
+def test_what_is_not_of_the_cell_is_never_of_its_nucleus() -> None:
+    cell = CELL.copy()
+    cell[31:34, 26:29] = False
+    found = nucleus(painted(INNER), cell)
+    assert disagreement(found, INNER & cell) < 0.05
+    assert not found[~cell].any()
+
+
 def test_lobes_are_found_apart() -> None:
     lobes = (np.hypot(YY - 20, XX - 25) <= 8) | (np.hypot(YY - 40, XX - 38) <= 8)
     assert disagreement(nucleus(painted(lobes), CELL), lobes) < 0.05

@@ -167,6 +167,19 @@ class Counting(FakeSegmenter):
         return super().__call__(images)
 
 
+def test_pixels_below_the_threshold_of_the_settings_are_no_cell() -> None:
+    image = smear(0)
+    surest = max(float(FakeSegmenter()([image])[0][0].max()), 0)
+    half = Settings(um_per_px=0.17, min_score=0, min_area_px=1)
+
+    class Half(FakeSegmenter):
+        def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+            return [probabilities * 0.6 / surest for probabilities in super().__call__(images)]
+
+    assert segment_cells(image, Half(), half).scores
+    assert not segment_cells(image, Half(), half.model_copy(update={"mask_threshold": 0.7})).scores
+
+
 def test_a_large_image_is_cut_into_tiles_of_one_shape_and_gives_the_cells_of_its_parts() -> None:
     part = smear(6, 4, (500, 600))
     image = np.tile(part, (2, 3, 1))

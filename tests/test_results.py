@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from napari_wbc.results import (
 from napari_wbc.results.record import InputFile, Origin, as_stored
 from napari_wbc.results.storage import place
 from napari_wbc.results.summary import CELL_COLUMNS, IMAGE_COLUMNS, make_tables
+from tests.damage import DAMAGED_TIFFS
 
 SOURCE = InputFile(sha256="ab" * 32, size=123, mtime_ns=1_700_000_000_123_456_789)
 ORIGIN = Origin(segmenter="seg", classifier="cls", settings="set")
@@ -164,6 +166,15 @@ def test_labels_that_are_not_the_records_are_refused(tmp_path: Path) -> None:
     labels_path(tmp_path, "s1/a.jpg").write_bytes(encode_labels(analysis(cell(2))))
     with pytest.raises(ResultsError, match="not the label image that its record names"):
         read_analysis(tmp_path, "s1/a.jpg")
+
+
+@pytest.mark.parametrize("damage", DAMAGED_TIFFS)
+def test_a_damaged_label_image_is_an_error_that_names_the_file(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    write(tmp_path)
+    path = labels_path(tmp_path, "s1/a.jpg")
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ResultsError, match=r"a\.jpg\.tif cannot be read"):
+        read_labels(tmp_path, "s1/a.jpg")
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"schema_version": 2}', b"\xff\xfe"])

@@ -102,6 +102,21 @@ def test_a_touched_file_is_known_by_its_content(smears: Path, out: Path) -> None
     assert needs(smears, out) == {A: ("skip", "done"), B: ("stale", "the image file has changed")}
 
 
+def test_a_clock_that_was_set_back_neither_hides_a_change_nor_makes_one(
+    smears: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_wbc.batch.runner.now", lambda: "2001-01-01T00:00:00Z")
+    monkeypatch.setattr("napari_wbc.batch.work.now", lambda: "2001-01-01T00:00:00Z")
+    write_smear(smears / A, seed=99, n_cells=3)
+    for name in (A, B):  # one is another picture, the other the same as before
+        os.utime(smears / name, (978_307_200, 978_307_200))
+    assert go(smears, out).exit_code == 0
+    assert counts(out) == {"done": 1, "skipped": 1, "stale": 1}
+    assert len(read_analysis(out, A).cells) == 3
+    go(smears, out)
+    assert counts(out) == {"skipped": 2}
+
+
 def test_what_cannot_be_read_now_keeps_its_results(smears: Path, out: Path, caplog: pytest.LogCaptureFixture) -> None:
     found = discover(smears, out)
     (smears / A).unlink()

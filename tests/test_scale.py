@@ -133,6 +133,45 @@ def test_touching_cells_stay_apart() -> None:
     assert (back[10:70, 60:110] == 2).all()
 
 
+def test_a_cell_inside_another_is_not_covered_by_it() -> None:
+    labels = np.zeros((40, 40), np.int32)
+    labels[5:35, 5:35] = 1
+    labels[15:25, 15:25] = 2
+    for ids in (labels, np.where(labels > 0, 3 - labels, 0)):
+        back = scale.to_native(ids, (labels > 0).astype(np.float32), 0.5, (40, 40))
+        assert (back == ids).all()
+
+
+def test_between_touching_cells_a_pixel_belongs_to_the_side_of_its_centre() -> None:
+    labels = np.zeros((10, 70), np.int32)
+    labels[:, :31], labels[:, 31:] = 1, 2
+    expected = np.where(np.arange(100) < 44, 1, 2)  # the border is at 44.29
+    probability = np.ones((10, 70), np.float32)
+    assert (scale.to_native(labels, probability, 0.5, (10, 100)) == expected).all()
+    assert (scale.to_native(labels.T.copy(), probability.T.copy(), 0.5, (100, 10)) == expected[:, None]).all()
+
+
+def test_what_falls_apart_on_the_way_back_leaves_its_largest_part() -> None:
+    labels = np.zeros((20, 40), np.int32)
+    labels[5:15, 5:15], labels[5:13, 25:33], labels[9, 15:25] = 1, 1, 1
+    probability = np.where(labels > 0, 1, 0).astype(np.float32)
+    probability[9, 15:25] = 0.2
+    back = scale.to_native(labels, probability, 0.5, (20, 40))
+    assert (back[6:14, 6:14] == 1).all()
+    assert not back[:, 20:].any()
+
+
+def test_a_cell_that_is_nowhere_probable_stays_where_it_was_found() -> None:
+    labels = disc((30, 30), (15, 15), 6).astype(np.int32)
+    assert (scale.to_native(labels, np.zeros((30, 30), np.float32), 0.5, (30, 30)) == labels).all()
+
+
+def test_fragments_beside_a_cell_of_the_usual_size_do_not_change_the_scale() -> None:
+    labels = disc((200, 200), (100, 100), 37.0).astype(np.int32)
+    labels[5:12, 5:12] = 2
+    assert scale.scale_from_cells(labels, Scale(None, 0.5, "assumed"), ANALYSIS_UM, 15.0) is None
+
+
 def test_other_scales_are_tried_only_where_the_scale_is_doubtful() -> None:
     field = Field(blank(300, 400))
     assumed = scale.other_scales(field, Scale(None, 0.5, "assumed"))

@@ -84,6 +84,19 @@ def test_a_damaged_region_is_named(out: Path, path: Path, content: bytes) -> Non
     assert seen.failed == (IMAGE,) or not cells_of(out), "either it is refused, or it is a region without an area"
 
 
+def test_an_archive_that_cannot_be_unpacked_is_named(out: Path, path: Path) -> None:
+    data = path.read_bytes()
+    start = data.index(b".roi") + 4
+    path.write_bytes(data[:start] + b"\xff" * 8 + data[start + 8 :])
+    assert "not a zip file of ImageJ regions" in one_failure("imagej-roi", path, out)
+
+
+def test_a_region_that_unpacks_to_more_than_any_outline_is_not_unpacked(out: Path, path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("1.roi", bytes(20_000_000))
+    assert "is larger than 10000000 bytes" in one_failure("imagej-roi", path, out)
+
+
 def test_large_images_keep_exact_coordinates(tmp_path: Path) -> None:
     labels = np.zeros((3, 33000), dtype=np.int32)
     labels[1:3, 32900:32999] = 4

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import shutil
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from PIL import Image as Pillow
 from napari_wbc.cells import Analysis, CellTable
 from napari_wbc.errors import ResultsError, UsageError
 from napari_wbc.exchange.crops import folder_of
+from tests.damage import DAMAGED_TIFFS
 from tests.exchange.made import (
     IMAGE,
     as_analysis,
@@ -252,6 +255,25 @@ def test_a_damaged_mask_costs_its_image_and_is_named(out: Path, tmp_path: Path, 
     transfer = bring_in(name, dst, out)
     assert (transfer.failed, transfer.skipped) == (("b.png",), (IMAGE,))
     assert state(out) == before
+
+
+@pytest.mark.parametrize("damage", DAMAGED_TIFFS)
+def test_a_damaged_label_image_costs_its_image_and_is_named(
+    out: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    dst, before = export("ome-tiff", out, tmp_path / "dst"), state(out)
+    path = dst / "b.png.ome.tif"
+    path.write_bytes(damage(path.read_bytes()))
+    assert bring_in("ome-tiff", dst, out).failed == ("b.png",)
+    assert state(out) == before
+
+
+def test_a_mask_with_an_empty_colour_profile_is_named(out: Path, tmp_path: Path) -> None:
+    path = export("png-masks", out, tmp_path / "dst") / "masks" / "b.png.png"
+    data = path.read_bytes()
+    profile = b"iCCP" + zlib.crc32(b"iCCP").to_bytes(4, "big")
+    path.write_bytes(data[:-12] + bytes(4) + profile + data[-12:])
+    assert "not a sound PNG file" in one_failure("png-masks", path, out)
 
 
 def test_a_mask_of_another_size_is_refused(out: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from napari_wbc.config import CELL_TYPES
 from napari_wbc.errors import CheckpointError, DeviceError, ModelMemoryError
 from napari_wbc.nets import load_models, model_path
 from napari_wbc.nets.checkpoint import KEY, Alex, Card, DeepLab, read_card, read_checkpoint, save_checkpoint
-from napari_wbc.nets.classifier import TorchClassifier
+from napari_wbc.nets.classifier import BATCH, TorchClassifier
 from napari_wbc.nets.device import resolve_device
 from napari_wbc.nets.loaded import computes_bfloat16
 from napari_wbc.nets.segmenter import TorchSegmenter
@@ -124,6 +124,37 @@ def test_wrong_and_damaged_files_are_refused(
         read_checkpoint(target, "segmenter")
 
 
+def test_a_file_whose_weights_were_altered_is_refused(segmenter: Path, tmp_path: Path) -> None:
+    data = bytearray(segmenter.read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "model.safetensors").write_bytes(data)
+    assert read_card(tmp_path / "model.safetensors") == SEGMENTER
+    with pytest.raises(CheckpointError, match="do not have its SHA-256"):
+        read_checkpoint(tmp_path / "model.safetensors", "segmenter")
+
+
+def test_a_card_that_was_altered_is_refused(segmenter: Path, tmp_path: Path) -> None:
+    data = segmenter.read_bytes()
+    assert data.count(b'um_per_px\\":0.2') == 1
+    (tmp_path / "model.safetensors").write_bytes(data.replace(b'um_per_px\\":0.2', b'um_per_px\\":0.3'))
+    with pytest.raises(CheckpointError, match="do not have its SHA-256"):
+        read_checkpoint(tmp_path / "model.safetensors", "segmenter")
+
+
+def test_a_file_without_sha256_is_read(segmenter: Path, tmp_path: Path) -> None:
+    rewrite(lambda tensors, header: None)(segmenter, tmp_path / "model.safetensors")
+    assert read_checkpoint(tmp_path / "model.safetensors", "segmenter").card == SEGMENTER
+
+
+def test_a_card_that_claims_other_classes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    for names, says in (("abcdef", "names"), (CELL_TYPES[::-1], "names"), (CELL_TYPES, "expected")):
+        card = CLASSIFIER.model_copy(update={"outputs": tuple(names)})
+        save_checkpoint(path, CLASSIFIER.architecture.build(len(names) + (says == "expected")), card)
+        with pytest.raises(CheckpointError, match=says):
+            TorchClassifier(path, "cpu")
+
+
 def test_pickles_are_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save({}, path)
@@ -190,6 +221,15 @@ def test_classifier_numbers_do_not_depend_on_neighbours(classifier: Path) -> Non
         np.testing.assert_array_equal(alone[0], five[i])
         np.testing.assert_array_equal(alone_none[0], none[i])
     assert network([])[0].shape == (0, 5)
+
+
+def test_the_network_always_sees_as_many_crops(classifier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries choose their order of adding by the size of a batch."""
+    network, seen = TorchClassifier(classifier, "cpu"), []
+    logits = network._logits
+    monkeypatch.setattr(network, "_logits", lambda crops: seen.append(len(crops)) or logits(crops))
+    network(np.zeros((3, 227, 227, 3), np.uint8))
+    assert seen == [BATCH, BATCH]
 
 
 def test_temperature_and_other_by_hand(classifier: Path) -> None:

@@ -66,6 +66,12 @@ def test_a_crop_without_contrast_stays_without() -> None:
     assert torch.allclose(aligned, torch.full_like(aligned, WHITE))
 
 
+def test_a_faint_stain_is_made_three_times_as_strong_at_most() -> None:
+    crop = torch.full((1, 3, 32, 32), 0.9)
+    crop[..., 16:] = 0.9 * np.exp(-0.1)
+    assert torch.allclose(align_stain(crop)[..., 16:], torch.tensor(WHITE * np.exp(-0.3), dtype=torch.float32), atol=1e-3)
+
+
 def test_the_given_crop_is_not_changed() -> None:
     crop = a_crop()
     before = crop.clone()

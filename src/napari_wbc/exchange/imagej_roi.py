@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -19,12 +18,16 @@ from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
 
 from ..cells import Cell, Mask
 from ..errors import ResultsError
+from ..images import DAMAGE
 from ..results.storage import place, write_bytes
 from .names import find_files
 from .polygons import Ring, fill, polygons
 from .told import Read, Shape, Told, ToldCell, Written, as_id, as_type, colour_of, outlines_of, type_of
 
 SUFFIX = ".zip"
+
+MAX_ROI_BYTES = 10_000_000
+"""Size of one region, unpacked; a larger one is not unpacked."""
 
 _AREAS = (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED, ROI_TYPE.RECT, ROI_TYPE.OVAL)
 _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0
@@ -81,8 +84,10 @@ def _read(path: Path, shape: Shape) -> Told:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [name for name in archive.namelist() if name.lower().endswith(".roi")]
+            if any(archive.getinfo(name).file_size > MAX_ROI_BYTES for name in members):
+                raise ValueError(f"a region is larger than {MAX_ROI_BYTES} bytes")
             cells = [cell for name in members if (cell := _cell(ImagejRoi.frombytes(archive.read(name)), shape))]
-    except (OSError, ValueError, zipfile.BadZipFile, struct.error, RuntimeError, TypeError, OverflowError, EOFError) as error:
+    except (*DAMAGE, zipfile.BadZipFile, MemoryError) as error:
         raise ResultsError(f"{path} is not a zip file of ImageJ regions: {error}. Save it in the ROI Manager again.") from error
     return Told(cells, whole=True)
 

@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from ..config import CELL_TYPES, UNCOUNTED_TYPES
 from ..errors import ResultsError, UsageError
+from ..images import DAMAGE
 from ..results import tables
 from ..results.storage import place, write_bytes
 from .names import find_files
@@ -86,7 +87,7 @@ def _read_levels(path: Path, shape: Shape) -> npt.NDArray[Any]:
         with PngImageFile(path) as picture:
             size = (picture.height, picture.width)
             levels = np.asarray(picture) if size == shape else np.zeros(0)
-    except (OSError, ValueError, SyntaxError) as error:
+    except (*DAMAGE, MemoryError) as error:
         raise ResultsError(f"The mask {path} is not a sound PNG file: {error}. Write it again.") from error
     if levels.shape != shape or levels.dtype.kind not in "uib":
         raise ResultsError(

@@ -6,13 +6,14 @@ The conversions are the same everywhere, those of `to_rgb`.
 
 from __future__ import annotations
 
-from .checks import UM, explained, pixel_size
+from .checks import DAMAGE, UM, explained, pixel_size
 from .png_jpeg_bmp import exif_orientation
 from .reading import IMAGE_SUFFIXES, MAX_MEGAPIXELS, decode, read_bytes, read_image
 from .rgb import to_rgb
 from .tiff import sound_series, tiff_directories, tiff_pixel_size, tiff_to_rgb
 
 __all__ = [
+    "DAMAGE",
     "IMAGE_SUFFIXES",
     "MAX_MEGAPIXELS",
     "UM",

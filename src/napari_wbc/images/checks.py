@@ -9,8 +9,7 @@ from contextlib import contextmanager
 
 from ..errors import ImageError, ImageTooLargeError, UnreadableImageError
 
-# What Pillow, tifffile and imagecodecs raise on damaged files, found by cutting and flipping bits of files of every format.
-_DAMAGE = (
+DAMAGE = (
     OSError,
     ValueError,
     TypeError,
@@ -26,6 +25,7 @@ _DAMAGE = (
     zlib.error,
     Warning,  # where warnings are errors
 )
+"""What Pillow, tifffile and imagecodecs raise on damaged files, found by changing files of every format at random."""
 
 _PLAUSIBLE_UM_PER_PX = (0.01, 5.0)
 
@@ -59,7 +59,7 @@ def explained(name: str) -> Iterator[None]:
         raise type(error)(f"{name}: {error}") from None
     except MemoryError:
         raise ImageTooLargeError(f"{name}: memory does not suffice to decode it. Write a tiled TIFF instead.") from None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = f"{type(error).__name__}: {error}".rstrip(". ")
         raise UnreadableImageError(f"{name}: the image is damaged or truncated ({reason}). Copy or export it again.") from error
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,8 +21,8 @@ from ..results.storage import file_sha256
 from .alexnet import AlexNet
 from .deeplab import DeepLabV3Plus
 
-KEY = "napari_wbc"
-"""Entry of the safetensors header that holds the card as JSON."""
+KEY, SHA256_KEY = "napari_wbc", "napari_wbc_sha256"
+"""Entries of the safetensors header: the card as JSON, and the SHA-256 of card and tensors, which files of 0.1.0 may lack."""
 
 
 class _Frozen(BaseModel):
@@ -103,7 +105,17 @@ def save_checkpoint(path: Path, network: nn.Module, card: Card, dtype: torch.dty
         for name, value in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    save_file(tensors, path, metadata={KEY: card.model_dump_json()})
+    text = card.model_dump_json()
+    save_file(tensors, path, metadata={KEY: text, SHA256_KEY: content_sha256(text, tensors)})
+
+
+def content_sha256(card: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the text of a card and of the names, types, shapes and values of tensors."""
+    digest = hashlib.sha256(card.encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def read_card(path: Path) -> Card:
@@ -140,7 +152,8 @@ def read_checkpoint(path: Path, task: Literal["segmenter", "classifier"]) -> Che
     Raises
     ------
     CheckpointError
-        As `read_card`; also if the model is for another task, or its tensors do not fit the network that its card names.
+        As `read_card`; also if the model is for another task, its tensors do not fit the network that its card names, or card
+        and tensors are not those of which the file has the SHA-256.
     """
     card = read_card(path)
     if card.task != task:
@@ -148,7 +161,6 @@ def read_checkpoint(path: Path, task: Literal["segmenter", "classifier"]) -> Che
     with torch.device("meta"):
         network = card.architecture.build(len(card.outputs))
     wanted = {k: tuple(v.shape) for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
-    state: dict[str, Tensor] = {}
     with safe_open(path, framework="pt") as file:
         found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
         if found != wanted:
@@ -159,9 +171,10 @@ def read_checkpoint(path: Path, task: Literal["segmenter", "classifier"]) -> Che
                 f"({card.architecture.network}, {len(card.outputs)} outputs): "
                 f"{len(odd)} tensors differ, first {first}: expected {wanted.get(first)}, found {found.get(first)}."
             )
-        for name in found:
-            tensor = file.get_tensor(name)
-            state[name] = tensor.float() if tensor.is_floating_point() else tensor
+        header, tensors = file.metadata(), {name: file.get_tensor(name) for name in found}
+    if header.get(SHA256_KEY, "") not in ("", content_sha256(header[KEY], tensors)):
+        raise CheckpointError(f"{path} is not as it was written: card and tensors do not have its SHA-256. Copy it again.")
+    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     for name, value in network.state_dict().items():
         if name.endswith("num_batches_tracked"):
             state[name] = torch.zeros((), dtype=value.dtype)

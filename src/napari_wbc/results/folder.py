@@ -19,10 +19,14 @@ from pydantic import ValidationError
 
 from ..cells import Analysis, CellTable, Domain, Labels, Scale
 from ..errors import ResultsError
+from ..images import DAMAGE, tiff_directories
 from .record import Hashes, ImageRow, InputFile, Mark, Origin, Record, Timing, as_stored
 from .storage import place, remove, write_bytes
 
 R = TypeVar("R", Record, Mark)
+
+ZLIB_RATIO = 1032
+"""Bytes that one byte of a zlib stream unpacks to at most: a small file that declares more is not decoded."""
 
 
 def slide_of(image: str) -> str:
@@ -214,9 +218,9 @@ def read_labels(out: Path, image: str, sha256: str | None = None) -> Labels:
         if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
             raise ResultsError(f"{path} is not the label image that its record names. Restore it, or analyse the image again.")
         labels = _decode_labels(data)
-    except (OSError, ValueError, tifffile.TiffFileError) as error:
-        if isinstance(error, ResultsError):
-            raise
+    except ResultsError:
+        raise
+    except (*DAMAGE, MemoryError) as error:
         raise ResultsError(
             f"The label image {path} cannot be read: {error}. Restore it, or analyse the image again."
         ) from error
@@ -226,9 +230,12 @@ def read_labels(out: Path, image: str, sha256: str | None = None) -> Labels:
 
 def _decode_labels(data: bytes) -> Labels:
     """The label image in a TIFF file; that of a slide goes to a temporary file, which stands in for memory."""
+    tiff_directories(data)
     with tifffile.TiffFile(BytesIO(data)) as tiff:
         series = tiff.series[0]
         if not series.keyframe.is_tiled:
+            if series.nbytes > ZLIB_RATIO * len(data):
+                raise ValueError(f"{len(data)} bytes cannot hold the shape {series.shape} that they declare")
             return np.asarray(series.asarray().astype(np.int32))
         return np.asarray(series.asarray(level=0, out="memmap").view(np.int32))
 

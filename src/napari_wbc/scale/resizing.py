@@ -38,7 +38,8 @@ def to_native(labels: Labels, probability: Probabilities, threshold: float, shap
 
     Returns
     -------
-    (H, W) int32. Every id is present, one 4-connected object without holes (where it is larger than a pixel).
+    (H, W) int32. Every id is present, one 4-connected object without holes (where it is larger than a pixel), but for a
+    cell that it surrounds.
     """
     native = np.zeros(shape, dtype=np.int32)
     grown = _grown(labels)
@@ -53,10 +54,10 @@ def to_native(labels: Labels, probability: Probabilities, threshold: float, shap
         smooth = Pillow.fromarray(probability).resize(
             (x1 - x0, y1 - y0), Pillow.Resampling.BILINEAR, box=(x0 * fx, y0 * fy, x1 * fx, y1 * fy)
         )
-        cell = (grown[np.ix_(rows, columns)] == i) & (np.asarray(smooth) >= threshold)
-        cell = one_piece(cell) if cell.any() else labels[np.ix_(rows, columns)] == i
-        window = native[y0:y1, x0:x1]
-        window[cell & (window == 0)] = i
+        near = grown[np.ix_(rows, columns)]
+        cell = (near == i) & (np.asarray(smooth) >= threshold)
+        cell = one_piece(cell) & np.isin(near, (0, i)) if cell.any() else labels[np.ix_(rows, columns)] == i
+        native[y0:y1, x0:x1][cell] = i
     return native
 
 

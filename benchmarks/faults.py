@@ -1,0 +1,227 @@
+"""Small faults for `mutants.py`: for each module its tests, and the texts to be replaced, one at a time."""
+
+from __future__ import annotations
+
+FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
+    "scale.py": ("test_scale.py", [
+        ("if settings.um_per_px is not None:", "if settings.um_per_px is not None and field.um_per_px is None:"),
+        ("areas.max() / np.pi", "areas.min() / np.pi"),
+        ("one_piece(cell) & np.isin(near, (0, i)) if", "one_piece(cell) if"),
+        ("np.sqrt(np.pi / 2) - 0.5", "np.sqrt(np.pi / 2)"),
+        ("rows = ((np.arange(y0, y1) + 0.5) * fy)", "rows = (np.arange(y0, y1) * fy)"),
+        ("one_piece(cell) & np.isin(near, (0, i)) if", "cell if"),
+        ("labels[np.ix_(rows, columns)] == i\n", "labels[np.ix_(rows, columns)] < 0\n"),
+    ]),
+    "cleanup.py": ("test_cleanup.py", [
+        ("max_size=min_area_px - 1", "max_size=min_area_px"),
+        ("connectivity=2", "connectivity=1"),
+        ("ndimage.binary_fill_holes(mask)", "mask.copy()"),
+        ("(scores >= min_score)", "(scores > min_score)"),
+        ("    kept[0] = False\n", ""),
+    ]),
+    "separate.py": ("test_separate.py", [
+        ("np.ones((3, 3), dtype=bool)", "ndimage.generate_binary_structure(2, 1)"),
+        ("core >= core_threshold / 2", "core >= core_threshold"),
+        ("areas.min() >= min_area_px", "areas.min() >= 0"),
+        ("seeds == ids[areas.argmin()]", "seeds == ids[areas.argmax()]"),
+        ("return _renumber(labels)", "return labels"),
+        ("watershed(-core", "watershed(core"),
+        ("strong[markers[core >= core_threshold]] = True", "strong[:] = True"),
+    ]),
+    "crop.py": ("test_crop.py", [
+        ("max(box.height, box.width) * (1 + margin)", "max(box.height, box.width) * (1 + margin / 2)"),
+        ("max(box.height, box.width)", "min(box.height, box.width)"),
+        ('mode="edge"', 'mode="constant"'),
+        ("columns.start, rows.stop, columns.stop", "columns.start, rows.stop - 1, columns.stop"),
+        ("Resampling.BILINEAR", "Resampling.NEAREST"),
+        ("(box.x0 + box.x1 - side) // 2", "box.x0"),
+    ]),
+    "measure.py": ("test_measure.py", [
+        ("2 * math.sqrt(area_px / math.pi)", "math.sqrt(area_px / math.pi)"),
+        ("box.y1 == height", "box.y1 == height - 1"),
+        ("area_px * um_per_px**2", "area_px * um_per_px"),
+        ("pixels[inside].mean(axis=0)", "pixels.reshape(-1, 3).mean(axis=0)"),
+        (".sum() / 2 + 1)", ".sum() / 2)"),
+    ]),
+    "nucleus.py": ("test_nucleus.py", [
+        ("pixels[..., :2].mean", "pixels[..., 1:].mean"),
+        ("dark = values <= threshold_otsu(values)", "dark = values > threshold_otsu(values)"),
+        ("(1 - MIN_CONTRAST) * values", "values"),
+        ("np.bincount(parts.ravel()) >= MIN_LOBE * area", "np.bincount(parts.ravel()) >= 0"),
+        ("weight[cell]", "1"),
+        ("small[0] = False\n    small[holes[~cell]] = False", "small[0] = False"),
+    ]),
+    "domain.py": ("test_domain.py", [
+        ("pixels[~cell], 90, axis=0", "pixels[~cell], 10, axis=0"),
+        ("out, ranges = min(found", "out, ranges = max(found"),
+        ("low <= value <= high:", "low < value < high:"),
+        ("if box[0].start > 0 and box[1].start > 0", "if box[1].start > 0"),
+        ("order[-quarter:]", "order[:quarter]"),
+        ("red - blue)", "blue - red)"),
+    ]),
+    "differential.py": ("test_differential.py", [
+        ("for (cell_type, _), n in counts.items() if cell_type in counted)", "for (cell_type, _), n in counts.items())"),
+        ("n, 100 * n / total", "n, 100 * unreviewed / total"),
+        ("vouched or cell.reviewed_by", "cell.reviewed_by"),
+        ("for counts in (per_slide[slide], pooled)", "for counts in (per_slide[slide],)"),
+        ("cell.cell_type or UNIDENTIFIED", "cell.cell_type or CELL_TYPES[0]"),
+    ]),
+    "proportion.py": ("test_metrics.py test_differential.py", [
+        ("tail = (1 - confidence) / 2", "tail = 1 - confidence"),
+        ("betaincinv(k, n - k + 1, tail)", "betaincinv(k + 1, n - k + 1, tail)"),
+    ]),
+    "pipeline.py": ("test_pipeline.py", [
+        ("none_of_five >= classifier.none_of_five_threshold", "none_of_five > classifier.none_of_five_threshold"),
+        ("float(first - second)", "float(first)"),
+        ("probabilities.max(axis=1) < classifier.least_probability", "probabilities.max(axis=1) < 0"),
+        ("probabilities[0], settings.min_score)", "probabilities[0], 0.0)"),
+        ("native.flags.writeable = False", "native.flags.writeable = True"),
+        ("probabilities[0] >= settings.mask_threshold", "probabilities[0] >= 0.5"),
+        ("if better is not None:\n        scale = better", "if better is not None:\n        pass"),
+    ]),
+    "nets/classifier.py": ("nets/test_checkpoint.py", [
+        ("torch.cat(parts) / self.card.temperature", "torch.cat(parts)"),
+        ("torch.softmax(logits, dim=1)[:, -1]", "torch.softmax(logits, dim=1)[:, 0]"),
+        ("padded = batch + [batch[-1]] * (BATCH - len(batch))", "padded = batch"),
+        ("if card.outputs not in (CELL_TYPES, (*CELL_TYPES, OTHER)):", "if len(card.outputs) not in (5, 6):"),
+    ]),
+    "nets/checkpoint.py": ("nets/test_checkpoint.py", [
+        ("if card.task != task:", "if False:"),
+        ("if found != wanted:", "if found.keys() != wanted.keys():"),
+    ]),
+    "nets/stain.py": ("nets/test_stain.py", [
+        ("factor.clamp(*MOST)", "factor"),
+        ("torch.quantile(sample, BACKGROUND, dim=2)", "torch.quantile(sample, 1 - BACKGROUND, dim=2)"),
+    ]),
+    "images.py": ("test_images.py", [
+        ("if orientation in (3, 4, 7, 8):", "if orientation in (3, 4, 7):"),
+        ("(array >> (bits - 8))", "(array >> 8)"),
+        ("if width * height > max_megapixels * 1e6:", "if False:"),
+        ("offset + count > n_bytes", "offset > n_bytes"),
+        ("return 255 - to_rgb(array)", "return to_rgb(array)"),
+    ]),
+    "results/storage.py": ("test_results.py", [
+        ('{"", ".", ".."} & set(parts)', '{"", "."} & set(parts)'),
+        ("    _refuse_links(out, folder)\n    folder.mkdir", "    folder.mkdir"),
+        ("            temporary.unlink(missing_ok=True)", "            pass"),
+        ("                os.fsync(file.fileno())", "                pass"),
+    ]),
+    "results/folder.py": ("test_results.py", [
+        ("    remove(out, labels_path(out, image))\n", ""),
+        ("if sha256 is not None and hashlib", "if False and hashlib"),
+        ("if record.row.image != image:", "if False:"),
+        ("labels.max(initial=0) <= np.iinfo(np.uint16).max", "True"),
+    ]),
+    "results/record.py": ("test_results.py", [
+        ("return self.edited or reviewed or any", "return reviewed or any"),
+        ("values[field.name] = round(float(value), 4)", "values[field.name] = float(value)"),
+    ]),
+    "results/tables.py": ("test_results.py", [
+        ('("=", "+", "-", "@", "\\t", "\\r", "\'")', '("=", "+", "-", "\\t", "\\r", "\'")'),
+        ("""text[1:] if text.startswith("'") else text""", "text"),
+        ("""any(c in text for c in ',"\\r\\n')""", """any(c in text for c in ',"\\n')"""),
+    ]),
+    "results/summary.py": ("test_results.py", [
+        ("record.cells, record.row.reviewed_by is not None)", "record.cells, False)"),
+    ]),
+    "results/runfile.py": ("test_batch.py", [
+        ("if not (out / NAME).exists():", "if False:"),
+        ("not (root.is_dir() and os.path.samefile(earlier, root))", "not root.is_dir()"),
+    ]),
+    "batch/resume.py": ("test_resume.py test_batch.py", [
+        ("same = (size, mtime_ns) == (recorded.size, recorded.mtime_ns)", "same = size == recorded.size"),
+        ("if reviewed and not redo.overwrite_reviewed:", "if False:"),
+        ('"retry" if redo.retry_failed else "skip"', '"skip"'),
+        ("row, copy_first=reviewed)", "row)"),
+        ("file_sha256(path) == sha256 if rehash else path.exists()", "path.exists()"),
+        ('"other settings": origin.settings == recorded.origin.settings', '"other settings": True'),
+    ]),
+    "batch/shards.py": ("test_shards.py", [
+        ("% self.of == self.number)", "% self.of <= self.number)"),
+        ("!= len(names)\n", "< 0\n"),
+        ("(report.settings, report.segmenter", "(first.settings, report.segmenter"),
+        ("if shard is None or not path.name.endswith", "if shard is None and not path.name.endswith"),
+    ]),
+    "batch/collect.py": ("test_shards.py test_batch.py", [
+        ("run = merge_reports(out)", "from ..results.runfile import read_run\n\n    run = read_run(out)"),
+    ]),
+    "batch/verify.py": ("test_verify.py", [
+        ("if sha256 is not None and file_sha256(path) != sha256:", "if False:"),
+        (" and not record.has_human_work", ""),
+        ("if not path.endswith(suffix) or path.removesuffix(suffix) not in names:", "if not path.endswith(suffix):"),
+        ("elif file_sha256(out / name) != file_sha256(Path(folder) / name):", "elif False:"),
+    ]),
+    "batch/backlog.py": ("test_workers.py", [
+        ("if image.name in self._again:", "if True:"),
+        ("if alone and self._suspects", "if self._suspects"),
+    ]),
+    "batch/work.py": ("test_batch.py test_slides.py", [
+        ("or megapixels >= GROUP_MEGAPIXELS", ""),
+        ("for image in group for outcome in _analyse(", "for image in group[1:] for outcome in _analyse("),
+        ("if loaded.field is None and not job.root.is_dir():", "if False:"),
+    ]),
+    "batch/discover.py": ("test_discover.py", [
+        ('if {"run.json", "records"} <= names:', "if False:"),
+        ("in above:", "in ():"),
+    ]),
+    "review/history.py": ("review/test_history.py", [
+        ("            self.undone.clear()\n", ""),
+        ("self.pixels_after, self.pixels_before, self.cells_after", "self.pixels_before, self.pixels_after, self.cells_after"),
+        ("cell for cell in cells.values() if cell is not None)", "cell for cell in cells.values() if cell and cell.p)"),
+    ]),
+    "review/table.py": ("review/test_table.py", [
+        ('locked = cell.type_source == "human"', "locked = False"),
+        ("_geometry(new) == _geometry(cell)", "True"),
+        ('outline_source="human", **kept', "**kept"),
+        ("cell.previous_cell_type if said_before else cell.cell_type", "cell.cell_type"),
+    ]),
+    "review/outlines.py": ("review/test_outlines.py", [
+        ("= min(ids)", "= max(ids)"),
+        ("ids != ids[areas.argmax()]", "ids != ids[areas.argmin()]"),
+        ("free = mask & (labels == 0)", "free = mask"),
+    ]),
+    "exchange/polygons.py": ("exchange/test_polygons.py", [
+        ("np.ceil(crossings - 0.5)", "np.floor(crossings)"),
+        ("% 2 == 1", "> 0"),
+        ("right = (direction + 1) % 4", "right = (direction + 3) % 4"),
+    ]),
+    "exchange/coco.py": ("exchange/test_coco.py exchange/test_round_trip.py", [
+        ("+ rows + box.y0", "+ rows"),
+        ("+ (counts[-2] if len(counts) > 2 else 0)", "+ (counts[-2] if len(counts) > 1 else 0)"),
+        ("(lengths < 0).any() or ", ""),
+    ]),
+    "exchange/yolo.py": ("exchange/test_tables_and_boxes.py exchange/test_round_trip.py", [
+        ("(box.x0 + box.x1) / 2 / width", "box.x0 / width"),
+        ("x - width / 2, y - height / 2", "x, y"),
+    ]),
+    "exchange/merging.py": ("exchange/test_merging.py exchange/test_geojson.py exchange/test_coco.py", [
+        ("common > SAME_CELL * union else", "common > 0 else"),
+        ("(known and told.as_written) or ", ""),
+        ("-np.count_nonzero(item[1][0])", "np.count_nonzero(item[1][0])"),
+        ('type_source="human", previous_cell_type=previous', "previous_cell_type=previous"),
+    ]),
+    "exchange/names.py": ("exchange/test_told.py", [
+        ("None if tail in table.ends else image_of", "image_of"),
+    ]),
+    "exchange/told.py": ("exchange/test_told.py", [
+        ("0 < value <= MAX_ID", "0 <= value <= MAX_ID"),
+        ("0 < value <= MAX_ID", "0 < value"),
+    ]),
+    "metrics/pixels.py": ("test_metrics.py", [
+        ("distances <= theta_px", "distances < theta_px"),
+        ("confusion.sum(axis=0) - right)", "confusion.sum(axis=0))"),
+        ("border_value=1", "border_value=0"),
+    ]),
+    "metrics/objects.py": ("test_metrics.py", [
+        ("            overlap[:, best] = -1\n", ""),
+        ("np.maximum.accumulate(precision[::-1])[::-1]", "precision"),
+        ("overlap[i, best] >= min_iou", "overlap[i, best] > min_iou"),
+        ("maximize=True", "maximize=False"),
+    ]),
+    "metrics/cell_types.py": ("test_metrics.py", [
+        ("values[self.occurs]", "values"),
+        ("hits, named - hits, occurring - hits", "hits, occurring - hits, named - hits"),
+        ("np.ceil(p * n_bins).astype(np.intp) - 1", "np.floor(p * n_bins).astype(np.intp)"),
+    ]),
+}  # fmt: skip
+"""By module: test files, separated by blanks, and (text that occurs once, its replacement)."""
