@@ -80,7 +80,7 @@ def image_seeds() -> dict[str, tuple[bytes, ...]]:
         image.save(file, format=form, **options)
         return file.getvalue()
 
-    def tiff(array: object, **options: Any) -> bytes:
+    def tiff(array: Any, **options: Any) -> bytes:
         file = io.BytesIO()
         tifffile.imwrite(file, array, **options)
         return file.getvalue()
