@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from threading import Lock
 from typing import Any
@@ -41,7 +41,8 @@ def serve(connection: Connection, load_models: LoadModels, level: int) -> None:
     except (EOFError, ConnectionError):
         return  # nobody is there to tell
     except WbcError as error:
-        send(error)
+        with suppress(ConnectionError):  # the run may have ended, by the same error of another process
+            send(error)
 
 
 class _Heard:

@@ -114,7 +114,7 @@ def content_sha256(card: str, tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256(card.encode())
     for name, value in sorted(tensors.items()):
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(memoryview(value.reshape(-1).view(torch.uint8).numpy()))
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
