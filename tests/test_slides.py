@@ -33,7 +33,7 @@ from napari_wbc.slides.seams import owned
 from napari_wbc.tiling import Window
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 from tests.runs import contract, counts, go, images, timeless
-from tests.runs import finish as told
+from tests.steps import watch
 
 GLASS = (235, 225, 230)
 SETTINGS = Settings(um_per_px=0.17, min_area_px=20, max_megapixels=0.5)
@@ -269,7 +269,7 @@ def test_tiles_left_beside_a_committed_slide_are_removed(slide_folder: Path, tmp
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_run_tells_how_far_a_slide_is(slide_folder: Path, tmp_path: Path, workers: int) -> None:
-    steps, _ = told(run(slide_folder, tmp_path / "out", load_fakes, SETTINGS, workers=workers))
+    steps, _ = watch(run(slide_folder, tmp_path / "out", load_fakes, SETTINGS, workers=workers))
     assert [(s.status, s.done, s.tile, s.tiles) for s in steps] == [
         *(("working", 0, i, 8) for i in range(8)), ("done", 1, 0, 0)
     ]  # fmt: skip
