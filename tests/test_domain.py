@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from napari_wbc.cells import Domain, Labels, RgbImage
-from napari_wbc.domain import WORDS, Numbers, find_ranges, judge, measure_domain
+from napari_wbc.domain import WORDS, Numbers, doubt_pixel_size, find_ranges, judge, measure_domain
 from napari_wbc.synthetic import draw_field
 
 UM_PER_PX = 0.19
@@ -183,3 +183,18 @@ def test_nearly_all_images_lie_in_their_own_ranges(values: list[float]) -> None:
 
 def test_every_number_has_words() -> None:
     assert set(WORDS) == {field.name for field in dataclasses.fields(Numbers)}
+
+
+# -- the pixel size ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("um_per_px", "red_cell_px", "ok"), [
+    (0.1, 75.0, True), (0.1, 50.0, True), (0.1, 110.0, True), (0.1, 49.0, False), (0.1, 112.0, False), (0.3, None, True),
+])  # fmt: skip
+def test_a_pixel_size_is_doubted_by_the_red_cells(um_per_px: float, red_cell_px: float | None, ok: bool) -> None:
+    assert doubt_pixel_size(Domain(True), um_per_px, red_cell_px).ok is ok
+
+
+def test_the_doubt_says_both_and_keeps_the_other_reasons() -> None:
+    doubted = doubt_pixel_size(Domain(False, "more blur"), 0.3, 75.0)
+    assert doubted.reason == "a pixel size of 0.3 µm, with which red cells would be 22 µm wide; more blur"

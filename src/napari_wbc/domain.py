@@ -149,6 +149,26 @@ def judge(numbers: Numbers, sources: Sources) -> Domain:
     return Domain(not out, "; ".join(_told(name, getattr(numbers, name), *ranges[name]) for name in out))
 
 
+RED_CELLS_UM = (5.0, 11.0)
+"""Median width of the red cells of an image, as it is measured, whose pixel size is right."""
+
+
+def doubt_pixel_size(domain: Domain, um_per_px: float, red_cell_px: float | None) -> Domain:
+    """The verdict on an image, with a reason more if its red cells cannot be as wide as the pixel size given says.
+
+    Parameters
+    ----------
+    um_per_px
+        As the user or the file has it.
+    red_cell_px
+        Median width of the red cells, native px; None where too few are seen.
+    """
+    if red_cell_px is None or RED_CELLS_UM[0] <= red_cell_px * um_per_px <= RED_CELLS_UM[1]:
+        return domain
+    doubt = f"a pixel size of {um_per_px:.3g} µm, with which red cells would be {_short(red_cell_px * um_per_px)} µm wide"
+    return Domain(False, "; ".join(filter(None, (doubt, domain.reason))))
+
+
 def _outside(numbers: Numbers, ranges: Ranges) -> dict[str, float]:
     """By how many widths of its range each number lies outside it."""
     out = {}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import scale as scaling
-from ..cells import Box, Field, Labels, Probabilities, RgbImage, Scale, Segmentation
+from ..cells import Box, Domain, Field, Labels, Probabilities, RgbImage, Scale, Segmentation
 from ..cleanup import clean_up, drop_doubtful
 from ..config import Settings
-from ..domain import judge, measure_domain
+from ..domain import doubt_pixel_size, judge, measure_domain
 from ..separate import separate
 from ..tiling import TILE_PX, stitch, windows
 from .networks import Segmenter
@@ -40,9 +40,17 @@ def segment_steps(field: Field, segmenter: Segmenter, settings: Settings, tile_p
     yield Step("outline", 0, 1)
     native = scaling.to_native(found.labels, found.probability, settings.mask_threshold, field.pixels.shape[:2])
     native.flags.writeable = False
-    known = segmenter.domain
-    domain = judge(measure_domain(found.image, found.labels, segmenter.um_per_px), known) if known else None
-    return Segmentation(native, found.scores, scale, domain)
+    return Segmentation(native, found.scores, scale, _domain(field, scale, found, segmenter))
+
+
+def _domain(field: Field, scale: Scale, found: Found, segmenter: Segmenter) -> Domain | None:
+    """Whether the image is like those the network knows; None where its card does not say what they are like."""
+    if not segmenter.domain:
+        return None
+    domain = judge(measure_domain(found.image, found.labels, segmenter.um_per_px), segmenter.domain)
+    if scale.source in ("user", "file") and scale.um_per_px is not None:
+        domain = doubt_pixel_size(domain, scale.um_per_px, scaling.red_cell_diameter_px(field.pixels))
+    return domain
 
 
 @dataclass(frozen=True, eq=False)
