@@ -39,7 +39,7 @@ class Recipe(BaseModel):
     clip: float | None = Field(Plan.clip, gt=0)
     patience: int | None = Field(10, ge=1)
     fine_tune_epochs: int = Field(10, ge=1, le=10_000)
-    fine_tune_lr: float = Field(0.2, gt=0, le=1)
+    fine_tune_lr: float = Field(0.1, gt=0, le=1)
     validation_share: float = Field(0.2, gt=0, lt=1)
     normalisation: Literal["imagenet", "minus_one_to_one"] | None = None
     bfloat16: bool = True
