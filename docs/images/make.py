@@ -7,8 +7,10 @@ With an image, the window after *Analyse image* on that one is saved to PICTURE.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import napari
@@ -79,8 +81,10 @@ def picture_of_review(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        picture(Path(sys.argv[2]), sys.argv[1])
-    else:
-        picture(HERE / "analyse-image.png")
-        picture_of_review(HERE / "review.png")
+    with TemporaryDirectory() as state:
+        os.environ["XDG_STATE_HOME"] = state  # what is kept of unsaved work is not mixed with the user's
+        if len(sys.argv) == 3:
+            picture(Path(sys.argv[2]), sys.argv[1])
+        else:
+            picture(HERE / "analyse-image.png")
+            picture_of_review(HERE / "review.png")
