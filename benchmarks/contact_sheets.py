@@ -60,6 +60,10 @@ def case(real: devdata.Real, analysis: Analysis, picture: RgbImage, i: int, box:
             score = float((mask & found).sum() / (mask | found).sum())
         elif cell.p is not None and real.cell_type in CELL_TYPES:
             score = cell.p[CELL_TYPES.index(real.cell_type)]
+        else:
+            score = cell.none_of_five_score or 0.0
+    elif real.cell_type not in CELL_TYPES and real.labels is None:
+        score = 1.0  # what is none of the five was not found: nothing is wrong
     tile = Pillow.fromarray(crop(picture, box, TILE_PX, 0.5))
     pen = ImageDraw.Draw(tile)
     pen.rectangle((0, TILE_PX - 24, TILE_PX, TILE_PX), fill="black")
