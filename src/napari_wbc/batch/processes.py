@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from threading import current_thread, main_thread
 from typing import Any
 
 from ..errors import WbcError, WorkersError
@@ -102,15 +102,15 @@ class Processes:
 
 @contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes that are started within ignore Ctrl-C: it reaches every process of a terminal, and this one is to decide."""
-    if current_thread() is not main_thread():  # only that may say so
+    """Processes started within do not hear Ctrl-C, which reaches every process of a terminal; this one hears it after that."""
+    if sys.platform == "win32":  # there, processes say themselves that they ignore it
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Process:

@@ -39,7 +39,7 @@ class Recipe(BaseModel):
     clip: float | None = Field(Plan.clip, gt=0)
     patience: int | None = Field(10, ge=1)
     fine_tune_epochs: int = Field(10, ge=1, le=10_000)
-    fine_tune_lr: float = Field(0.1, gt=0, le=1)
+    fine_tune_lr: float = Field(0.2, gt=0, le=1)
     validation_share: float = Field(0.2, gt=0, lt=1)
     normalisation: Literal["imagenet", "minus_one_to_one"] | None = None
     bfloat16: bool = True
@@ -111,7 +111,7 @@ _PAPER: dict[str, Any] = {
 RECIPES: dict[tuple[str, str], SegmenterRecipe | ClassifierRecipe] = {
     ("segmenter", "default"): SegmenterRecipe(name="default", encoder="mobilenet_v2", batch=6, batches_per_epoch=120),
     ("segmenter", "paper"): SegmenterRecipe(**_PAPER, encoder=None, field_px=227),
-    ("classifier", "default"): ClassifierRecipe(name="default", batch=32, width=512, margin=0.15),
+    ("classifier", "default"): ClassifierRecipe(name="default", batch=32, width=512, margin=0.15, fine_tune_lr=0.1),
     ("classifier", "paper"): ClassifierRecipe(**_PAPER, width=4096, last_lr=20.0, strength=0.0, mixed=0.0, stain_aligned=False),
 }
 
