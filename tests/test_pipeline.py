@@ -249,3 +249,12 @@ def test_tiny_images_have_no_cells(shape: tuple[int, int]) -> None:
     analysis = analyse(np.full((*shape, 3), 200, np.uint8), load_fakes())
     assert analysis.labels.shape == shape
     assert len(analysis.cells) == 0
+
+
+def test_a_pixel_size_that_the_red_cells_contradict_is_doubted() -> None:
+    image = draw_field(np.random.default_rng(3), um_per_px=0.1, n_cells=1).image
+    models = Models(Knowing(0, 255), load_fakes().classifier)
+    right, wrong = (analyse(image, models, Settings(um_per_px=size)).domain for size in (0.1, 0.3))
+    assert right == Domain(True)
+    assert wrong is not None
+    assert wrong.reason.startswith("a pixel size of 0.3 µm")
