@@ -77,6 +77,16 @@ def test_run_writes_the_results_and_says_what_it_found(smears: Path, tmp_path: P
     assert (tmp_path / "out" / "report.html").exists()
 
 
+def test_a_log_file_gets_a_line_now_and_then(
+    smears: Path, tmp_path: Path, asked: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("run", smears, tmp_path / "quick").stderr == ""
+    monkeypatch.setattr("napari_wbc._cli.progress.LOG_EVERY_S", 0)
+    lines = call("run", smears, tmp_path / "slow").stderr.splitlines()
+    assert re.fullmatch(r"images 1/3, [0-9.]+ images/s, 0:00:0[0-9] left", lines[0])
+    assert lines[-1].startswith("images 3/3")
+
+
 def test_a_failed_image_gives_exit_code_1_and_its_reason(smears: Path, tmp_path: Path, asked: object) -> None:
     (smears / "[red]bad:smile:.png").write_text("no image")
     result = call("run", smears, tmp_path / "out")
@@ -270,10 +280,9 @@ def test_verify_names_what_is_wrong(smears: Path, tmp_path: Path, asked: list[di
 
 
 def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    architecture = SimpleNamespace(model_dump=lambda: {"network": "deeplabv3plus", "encoder": "resnet50"})
     card = SimpleNamespace(
         task="segmenter",
-        architecture=architecture,
+        architecture={"network": "deeplabv3plus", "encoder": "resnet50", "share": 0.123456}.items(),
         outputs=("wbc", "core"),
         um_per_px=0.17,
         data=("some fields",),
@@ -288,7 +297,7 @@ def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> 
     text = call("models").stdout
     for words in (
         "default: segmenter",
-        "deeplabv3plus, resnet50",
+        "deeplabv3plus, encoder resnet50, share 0.1235",
         "26.7 MB",
         "abc123",
         "0.17 µm",

@@ -107,7 +107,7 @@ def test_settings_are_read_from_a_settings_file_or_a_run_json(tmp_path: Path) ->
 def test_a_bad_settings_file_is_refused_in_our_words(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "settings.json"
     path.write_bytes(content)
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match=r"settings\.json"):
         read_settings(path)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from ._cli.exits import exit_codes
-from ._cli.options import THREADS, Folder, Images, LessonOptions, ManyImages, ModelOptions, Seed, takes
+from ._cli.options import Folder, Images, LessonOptions, ManyImages, ModelOptions, RunOptions, Seed, takes
 from ._cli.settings import CommandWithSettings, read_options
 from .errors import UsageError
 from .exchange import FORMATS
@@ -50,46 +50,13 @@ def _global(
 
 
 @app.command(cls=CommandWithSettings)
-@takes(ModelOptions)
+@takes(ModelOptions, RunOptions)
 def run(
     models: ModelOptions,
+    how: RunOptions,
     context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Image files, folders (with all below them), patterns.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results; an earlier run there is continued.")],
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try images again that failed before.")] = False,
-    rehash: Annotated[
-        bool, typer.Option("--rehash", help="Read every image for its hash; else size and time of change are trusted.")
-    ] = False,
-    overwrite_reviewed: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite-reviewed",
-            help="Analyse changed images again that a person has worked on; a copy goes to OUT/replaced.",
-        ),
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done with each image, and why.")] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Processes that do the work; 0: the program's own, which a broken image may end. "
-            "Default: one for each processor, at most 4.",
-        ),
-    ] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(min=1, metavar="S", help="A worker process that is silent for so long is ended; 10 minutes unless given."),
-    ] = None,
-    threads: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Threads of each process; another number may change last digits.")
-    ] = THREADS,
-    shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Only part I, from 0 to N - 1; `collect` makes the tables of all parts.")
-    ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Scheduler of a dask cluster that does the work: tcp://HOST:PORT.")
-    ] = None,
     debug: Debug = False,
 ) -> None:
     """Find, outline, name and count the white blood cells.
@@ -103,17 +70,18 @@ def run(
         from ._cli import terminal
         from ._cli.progress import follow_images
 
-        load = models.loader(threads)
-        redo = batch.Redo(retry_failed, rehash, overwrite_reviewed)
-        part = None if shard is None else batch.read_shard(shard)
-        if dry_run:
+        load = models.loader(how.threads)
+        redo = batch.Redo(how.retry_failed, how.rehash, how.overwrite_reviewed)
+        part = None if how.shard is None else batch.read_shard(how.shard)
+        if how.dry_run:
             tasks = batch.preview(inputs, out, load, settings, redo=redo, shard=part)
             print("\n".join(map(terminal.task_text, tasks)))
             print(terminal.needs_text(tasks), file=sys.stderr)
             return
-        n = batch.default_workers() if workers is None else workers
+        workers = batch.default_workers() if how.workers is None else how.workers
+        limit, cluster = how.time_limit, how.cluster
         steps = batch.run(
-            inputs, out, load, settings, redo=redo, shard=part, workers=n, cluster=cluster, time_limit_s=time_limit
+            inputs, out, load, settings, redo=redo, shard=part, workers=workers, cluster=cluster, time_limit_s=limit
         )
         summary = follow_images(steps)
         print(terminal.run_text(summary))

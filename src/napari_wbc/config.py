@@ -81,8 +81,13 @@ class Settings(BaseModel):
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
 
 
-def make_settings(values: dict[str, Any]) -> Settings:
+def make_settings(values: dict[str, Any], where: str = "") -> Settings:
     """Settings from a mapping of names to values.
+
+    Parameters
+    ----------
+    where
+        What the message adds to `Settings`: ` in FILE`.
 
     Raises
     ------
@@ -93,7 +98,9 @@ def make_settings(values: dict[str, Any]) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         found = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors())
-        raise SettingsError(f"Settings are not valid: {found}. Known settings: {', '.join(Settings.model_fields)}.") from None
+        raise SettingsError(
+            f"Settings{where} are not valid: {found}. Known settings: {', '.join(Settings.model_fields)}."
+        ) from None
 
 
 def read_settings(path: Path) -> Settings:
@@ -112,4 +119,4 @@ def read_settings(path: Path) -> Settings:
         values = values["settings"]
     if not isinstance(values, dict):
         raise SettingsError(f"Settings in {path} should be a JSON object of names and values, found {type(values).__name__}.")
-    return make_settings(values)
+    return make_settings(values, f" in {path}")

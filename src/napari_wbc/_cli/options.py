@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -27,22 +27,22 @@ ManyImages = Annotated[
     list[Path] | None, typer.Option("--images", metavar="DIR", help="Folder of the images, where they have moved; repeatable.")
 ]
 
-T = TypeVar("T")
 
-
-def takes(options: Callable[..., T]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options that a dataclass declares; the command has an object of it as its first argument."""
-    declared = inspect.signature(options, eval_str=True).parameters
+def takes(*kinds: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that dataclasses declare; an object of each comes first among its arguments."""
+    declared = [inspect.signature(kind, eval_str=True).parameters for kind in kinds]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        _, *own = inspect.signature(command, eval_str=True).parameters.values()
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[len(kinds) :]
 
         def call(**given: Any) -> None:
-            command(options(**{name: given.pop(name) for name in declared}), **given)
+            made = [kind(**{name: given.pop(name) for name in names}) for kind, names in zip(kinds, declared, strict=True)]
+            command(*made, **given)
 
+        options = [parameter for names in declared for parameter in names.values()]
         parameters = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for parameter in sorted((*declared.values(), *own), key=lambda one: one.default is not one.empty)
+            for parameter in sorted((*options, *own), key=lambda one: one.default is not one.empty)
         ]
         call.__name__, call.__doc__ = command.__name__, command.__doc__
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -72,6 +72,46 @@ def _load(segmenter: str, classifier: str, device: str, threads: int) -> Models:
     from ..nets import load_models
 
     return load_models(segmenter=segmenter, classifier=classifier, device=device, threads=threads)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Which images are analysed, and by what, of a `run`."""
+
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try images again that failed before.")] = False
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Read every image for its hash; else size and time of change are trusted.")
+    ] = False
+    overwrite_reviewed: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite-reviewed",
+            help="Analyse changed images again that a person has worked on; a copy goes to OUT/replaced.",
+        ),
+    ] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done with each image, and why.")] = False
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Processes that do the work; 0: the program's own, which a broken image may end. "
+            "Default: one for each processor, at most 4.",
+        ),
+    ] = None
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="S", help="A worker process that is silent for so long is ended; 10 minutes unless given."),
+    ] = None
+    threads: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Threads of each process; another number may change last digits.")
+    ] = THREADS
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only part I, from 0 to N - 1; `collect` makes the tables of all parts.")
+    ] = None
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Scheduler of a dask cluster that does the work: tcp://HOST:PORT.")
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Follow long work on stderr: a bar that moves, and lines above it that stay."""
+"""Follow long work on stderr: a bar that moves, and lines above it that stay; in a log file a line now and then."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
+LOG_EVERY_S = 60.0
+"""Time between two lines that say how far the work is, where stderr is no terminal, s."""
+
+
 class Bar:
     """The bar, and the lines above it."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._task = bars.add_task("starting", total=None, state="")
+        self._told_s = 0.0
 
     @property
     def elapsed_s(self) -> float:
@@ -31,6 +36,9 @@ class Bar:
     def move(self, description: str, done: float, total: int | None, state: str) -> None:
         """Show how far the work is; a total of None: nobody knows."""
         self._bars.update(self._task, description=description, completed=done, total=total, state=state)
+        if self._bars.disable and self.elapsed_s - self._told_s >= LOG_EVERY_S:
+            self._told_s = self.elapsed_s
+            self.say(f"{description} {state}".rstrip())
 
     def say(self, line: str) -> None:
         """Write a line that stays."""
@@ -42,7 +50,7 @@ def follow(steps: Generator[S, None, T], show: Callable[[Bar, S], None]) -> T:
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     state = TextColumn("{task.fields[state]}")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), state)
-    with Bars(*columns, console=console, transient=True) as bars:
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = Bar(bars)
         while True:
             try:

@@ -98,8 +98,9 @@ def truth_text(evaluation: Evaluation) -> str:
 def model_text(model: BundledModel) -> str:
     """A model and its card."""
     card = model.card
+    network = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in card.architecture}
     facts = [
-        ("network", ", ".join(str(value) for value in card.architecture.model_dump().values())),
+        ("network", ", ".join([network.pop("network"), *(f"{name} {value}" for name, value in network.items())])),
         ("outputs", ", ".join(card.outputs)),
         ("size", f"{model.size / 1e6:.1f} MB"),
         ("SHA-256", model.sha256),

@@ -20,6 +20,7 @@ from ..errors import CheckpointError
 from ..results.storage import file_sha256
 from .alexnet import AlexNet
 from .deeplab import DeepLabV3Plus
+from .encoders import EncoderName
 
 KEY, SHA256_KEY = "napari_wbc", "napari_wbc_sha256"
 """Entries of the safetensors header: the card as JSON, and the SHA-256 of card and tensors, which files of 0.1.0 may lack."""
@@ -33,7 +34,7 @@ class DeepLab(_Frozen):
     """DeepLabv3+ on one of `encoders.ENCODERS`."""
 
     network: Literal["deeplabv3plus"] = "deeplabv3plus"
-    encoder: Literal["mobilenet_v2", "resnet50", "resnet50_stride_on_1x1"]
+    encoder: EncoderName
 
     def build(self, outputs: int) -> nn.Module:
         """The network with fresh weights."""

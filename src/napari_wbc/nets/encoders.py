@@ -7,6 +7,7 @@ so its state dicts load; the tests compare outputs with torchvision's networks.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -147,6 +148,8 @@ class MobileNetV2(Encoder):
         return low, self.features[self.LOW :](low)
 
 
+EncoderName = Literal["resnet50", "resnet50_stride_on_1x1", "mobilenet_v2"]
+"""What cards and recipes may call an encoder."""
 ENCODERS: dict[str, Callable[[], Encoder]] = {
     "resnet50": ResNet50,
     "resnet50_stride_on_1x1": lambda: ResNet50(stride_on_1x1=True),

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from ..nets import model_path
 from ..nets.checkpoint import Checkpoint, read_checkpoint
+from ..nets.encoders import EncoderName
 from ..nets.start import load_start, read_npz, torchvision_weights
 from ..results.storage import file_sha256
 from .augment import IMAGENET, MINUS_ONE_TO_ONE, Normalisation
-from .recipes import ClassifierRecipe, Encoder, Recipe, SegmenterRecipe, What
+from .recipes import ClassifierRecipe, Recipe, SegmenterRecipe, What
 
 MARK = "stride_on_1x1"
-STRIDES: dict[Encoder | None, str] = {
+STRIDES: dict[EncoderName | None, str] = {
     "resnet50": ", strides on the 3×3 convolutions", "resnet50_stride_on_1x1": ", strides on the 1×1 convolutions",
 }  # fmt: skip
 NAMES = {"imagenet": IMAGENET, "minus_one_to_one": MINUS_ONE_TO_ONE}
@@ -41,7 +42,7 @@ class Start:
     normalisation: Normalisation
     described: str
     identity: str
-    encoder: Encoder | None = None
+    encoder: EncoderName | None = None
 
 
 def begin(what: What, recipe: Recipe, from_model: str | None, weights: str | None) -> Start:
@@ -92,7 +93,7 @@ def begin(what: What, recipe: Recipe, from_model: str | None, weights: str | Non
     return Start(None, torchvision_weights(weights), normalisation, described, weights, encoder)
 
 
-def _encoder(recipe: Recipe, weights: str, on_1x1: bool | None) -> Encoder | None:
+def _encoder(recipe: Recipe, weights: str, on_1x1: bool | None) -> EncoderName | None:
     """The encoder that start weights need; None for a classifier.
 
     Parameters
@@ -112,7 +113,7 @@ def _encoder(recipe: Recipe, weights: str, on_1x1: bool | None) -> Encoder | Non
             "--set encoder=resnet50 (on the 3×3 convolutions, as in torchvision) or --set encoder=resnet50_stride_on_1x1 "
             "(on the 1×1 convolutions, as in the original)."
         )
-    needed: Encoder = "resnet50_stride_on_1x1" if on_1x1 else "resnet50"
+    needed: EncoderName = "resnet50_stride_on_1x1" if on_1x1 else "resnet50"
     if recipe.encoder not in (None, needed):
         raise UsageError(f"The start weights {weights} need the encoder {needed}, and the recipe says {recipe.encoder}.")
     return needed

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import SettingsError
+from ..nets.encoders import EncoderName
 from .loop import Plan
 
 What = Literal["segmenter", "classifier"]
-Encoder = Literal["mobilenet_v2", "resnet50", "resnet50_stride_on_1x1"]
 
 
 class Recipe(BaseModel):
@@ -69,7 +69,7 @@ class SegmenterRecipe(Recipe):
     means ResNet-50, its strides where the start weights need them; see `begin.begin`.
     """
 
-    encoder: Encoder | None
+    encoder: EncoderName | None
     um_per_px: float = Field(0.19, gt=0, le=10)
     window_px: int = Field(256, ge=32, le=2048)
     field_px: int | None = Field(None, ge=32, le=2048)
