@@ -256,13 +256,13 @@ def train(
     Exit code 1 if it is significantly worse, on images held out, than the model it began with.
     """
     with exit_codes(debug):
-        from ._cli.training import follow_epochs, outcome_text
+        from ._cli.training import follow_epochs
         from .training.train import Request
         from .training.train import train as steps
 
         request = Request(**lesson.fields(), model=model, resume=resume)
         outcome = follow_epochs(steps(request), request.epochs)
-        print(outcome_text(outcome))
+        print(outcome)
     raise typer.Exit(0 if outcome.comparison is None or outcome.comparison.promoted else 1)
 
 

@@ -1,4 +1,4 @@
-"""What the command line says of a training or cross-validation: progress, and how it ended."""
+"""How far a training or cross-validation is, on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from ..training.crossval import Progress
     from ..training.loop import Batch
     from ..training.state import Epoch
-    from ..training.train import Outcome
 
 
 T = TypeVar("T")
@@ -41,23 +40,3 @@ def epoch_text(epoch: Epoch, epochs: int) -> str:
     """`epoch 3/30: loss 0.412, accuracy 91.3 %, 74 s`."""
     scores = "".join(f", {name} {100 * value:.1f} %" for name, value in epoch.scores.items())
     return f"epoch {epoch.number + 1}/{epochs}: loss {epoch.loss:.3f}{scores}, {epoch.seconds:.0f} s"
-
-
-def outcome_text(outcome: Outcome) -> str:
-    """What came of it, and whether the new model may take the place of the old one."""
-    best, n = outcome.history.best, len(outcome.history.epochs)
-    lines = [
-        f"{n} epochs, best: {best.number + 1}.",
-        *(f"{name}: {value}" for name, value in outcome.card.metrics.items()),
-        f"Model:  {outcome.model.absolute()}",
-        f"Course: {outcome.folder.absolute() / 'curve.png'}",
-    ]
-    if outcome.comparison is not None:
-        if outcome.comparison.promoted:
-            lines.append("PROMOTED: on what was held out, the new model is not significantly worse than the old one.")
-        else:
-            lines.append(
-                "NOT PROMOTED: on what was held out, the new model is significantly worse than the old one. It was written, "
-                "but go on using the old one."
-            )
-    return "\n".join(lines)

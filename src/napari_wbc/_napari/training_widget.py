@@ -10,7 +10,6 @@ from qtpy.QtCore import QTimer
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QListWidget
 
-from .._cli.training import outcome_text
 from ..errors import UsageError, WbcError
 from ..results.summary import learnable
 from . import jobs
@@ -88,7 +87,7 @@ class TrainModel(ToolWidget):
 
     def _done(self, outcome: Outcome) -> str:
         self._show_curve()
-        return outcome_text(outcome)
+        return str(outcome)
 
     def use_model(self) -> None:
         """Have all widgets use the model file, those that are open and those opened later; or keep the old by not asking."""

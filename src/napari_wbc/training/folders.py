@@ -116,10 +116,8 @@ def segmenter_items(sources: Sequence[Source], um_per_px: float, field_px: int |
         seen += 1
         if record.row.reviewed_by is None:
             continue
-        image, labels = (
-            read_pixels(source.folder, record, source.roots),
-            read_labels(source.folder, record.image, record.hashes.labels),
-        )
+        image = read_pixels(source.folder, record, source.roots)
+        labels = read_labels(source.folder, record.image, record.hashes.labels)
         native = record.row.um_per_px or ASSUMED_UM_PER_PX
         if field_px is None:
             sample, size = make_sample(image, labels, native / um_per_px, source.name), um_per_px

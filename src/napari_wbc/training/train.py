@@ -51,6 +51,23 @@ class Outcome:
     history: History
     comparison: Comparison | None
 
+    def __str__(self) -> str:
+        """What came of it, and whether the new model may take the place of the old one."""
+        lines = [
+            f"{len(self.history.epochs)} epochs, best: {self.history.best.number + 1}.",
+            *(f"{name}: {value}" for name, value in self.card.metrics.items()),
+            f"Model:  {self.model.absolute()}",
+            f"Course: {self.folder.absolute() / 'curve.png'}",
+        ]
+        if self.comparison is not None:
+            lines.append(
+                "PROMOTED: on what was held out, the new model is not significantly worse than the old one."
+                if self.comparison.promoted
+                else "NOT PROMOTED: on what was held out, the new model is significantly worse than the old one. It was "
+                "written, but go on using the old one."
+            )
+        return "\n".join(lines)
+
 
 def train(request: Request) -> Generator[Batch | Epoch, None, Outcome]:
     """Train, yielding after every batch and every epoch; not asking for the next stops, and `resume` continues.
