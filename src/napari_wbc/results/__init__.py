@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from .folder import (
+    encode_labels,
     images_in,
     iter_records,
+    labels_path,
     read_analysis,
+    read_labels,
     read_mark,
     read_record,
     record_path,
@@ -13,7 +16,6 @@ from .folder import (
     write_analysis,
     write_failure,
 )
-from .label_images import encode_labels, labels_path, read_labels
 
 __all__ = [
     "encode_labels",

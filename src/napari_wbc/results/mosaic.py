@@ -15,8 +15,7 @@ import numpy as np
 import tifffile
 
 from ..cells import Box, CellTable, Domain, Labels, Mask, Scale
-from .folder import commit, image_row
-from .label_images import labels_path
+from .folder import commit, image_row, labels_path
 from .record import Hashes, InputFile, Origin, Record, Timing, as_stored
 from .storage import file_sha256, writing
 
