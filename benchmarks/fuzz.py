@@ -134,6 +134,8 @@ def main() -> None:
     path = options.state / "counts.json"
     counts = json.loads(path.read_text()) if path.exists() else {}
     wanted = {name: options.inputs * SHARES[name] // sum(SHARES[name] for name in names) for name in names}
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir="/dev/shm") as work:
+        targets(Path(work))  # imports what each child needs, once
     while left := [name for name in names if counts.get(name, {}).get("inputs", 0) < wanted[name]]:
         for name in left:
             now = counts.setdefault(name, {"inputs": 0, "read": 0, "refused": 0, "seconds": 0.0})

@@ -19,7 +19,7 @@ from napari_wbc.batch import work as working
 from napari_wbc.batch.collect import collect
 from napari_wbc.batch.discover import InputImage
 from napari_wbc.batch.intake import Loaded, load
-from napari_wbc.cells import Probabilities, RgbImage
+from napari_wbc.cells import Field, Probabilities, RgbImage
 from napari_wbc.config import Settings
 from napari_wbc.errors import ResultsError, StorageError, UsageError
 from napari_wbc.pipeline import Models, analyse
@@ -351,6 +351,13 @@ def test_images_in_memory_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 # -- collect -----------------------------------------------------------------------------------------------------------
+
+
+def test_images_analysed_together_have_no_more_pixels_than_memory_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working, "GROUP_MEGAPIXELS", 0.01)
+    half = Field(np.zeros((50, 100, 3), np.uint8))
+    read = [Loaded(str(i), half) for i in range(5)]
+    assert [len(group) for group in working._groups(read, 4)] == [2, 2, 1]
 
 
 def test_collect_makes_the_tables_and_the_report_again(smears: Path, tmp_path: Path) -> None:

@@ -253,3 +253,25 @@ def test_opened_and_closed_twenty_times_leaves_nothing(viewer: Any, qtbot: Any) 
     assert counts[1:] == [counts[1]] * 19  # what stays of the first is napari's, and the review in the layers
     assert counts[1][2] == 0
     assert dict(labels.keymap) == bound
+
+
+def test_an_image_that_is_closed_is_forgotten_with_its_review(viewer: Any, qtbot: Any) -> None:
+    """The gallery keeps neither the crops of a closed review nor what its letters did there."""
+    show(viewer)
+    widget, gallery, counts = review(viewer), add(viewer, "Gallery of cells"), add(viewer, "Differential")
+    gallery.refresh()
+    gallery.view.grab()
+    gallery.view.setFocus()
+    for key in (Qt.Key.Key_Home, Qt.Key.Key_N):
+        qtbot.keyClick(gallery.view, key)
+    forgotten = [weakref.ref(widget.session), *(weakref.ref(layer) for layer in viewer.layers)]
+    assert len(forgotten) == 5
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: widget.session is None, timeout=20_000)
+    gallery.refresh()
+    counts.refresh()
+    qtbot.wait(100)
+    gc.collect()
+    assert [ref() for ref in forgotten] == [None] * 5
+    assert gallery.view.model().rowCount() == 0
+    qtbot.keyClick(gallery.view, Qt.Key.Key_Z)  # nothing is left to undo

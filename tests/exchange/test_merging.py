@@ -81,3 +81,13 @@ def test_a_persons_outline_lies_over_a_larger_one_from_elsewhere_also_where_the_
         told = Told([ToldCell(4, cell_type="blast"), ToldCell(outline=(np.ones((8, 8), bool), Box(0, 0, 8, 8)))], True)
         found = merge(Analysis(labels, cells, known.scale), told, lambda: pixels_for(labels)).analysis
         assert np.count_nonzero(found.labels == 4) == area
+
+
+def test_an_outline_from_elsewhere_is_the_cell_that_it_covers_by_more_than_half() -> None:
+    labels = np.zeros((10, 10), np.int32)
+    labels[2:6, 2:6] = 4
+    known = as_analysis(labels)
+    for height, same in ((3, True), (2, False)):  # an IoU of 12 / 16, and of 8 / 16
+        outline = (np.ones((height, 4), bool), Box(2, 2, 2 + height, 6))
+        found = merge(known, Told([ToldCell(outline=outline, cell_type="blast")], False), lambda: pixels_for(labels)).analysis
+        assert (found.cells[0].cell_id == 4 and found.cells[0].cell_type == "blast") is same

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt
 from qtpy.QtGui import QColor, QImage, QPainter, QPixmap
 
-from ..cells import Cell, RgbImage
+from ..cells import Box, Cell, RgbImage
 from ..config import CELL_TYPES
 from ..crop import crop
 from ..errors import WbcError
@@ -27,6 +27,9 @@ KEPT_PIXMAPS = 3000
 BY_TYPE, BY_DOUBT, BY_ID = "by type", "doubtful first", "by image and id"
 ORDERS = (BY_TYPE, BY_DOUBT, BY_ID)
 
+Key: TypeAlias = tuple[Item, Box, str | None]
+"""What a crop shows."""
+
 MAX_WAITING = 100
 """Crops that the thread is asked to cut; where a person scrolls on, the oldest are given up."""
 
@@ -37,16 +40,17 @@ class Crops(QAbstractListModel):
     def __init__(self, folder: Folder) -> None:
         super().__init__()
         self._folder = folder
-        self._waiting: dict[tuple[object, ...], Future[RgbImage]] = {}
+        self._waiting: dict[Key, Future[RgbImage]] = {}
         self.items: list[Item] = []
         self._cells: dict[Item, Cell] = {}
-        self._pixmaps: OrderedDict[tuple[object, ...], QPixmap] = OrderedDict()
+        self._pixmaps: OrderedDict[Key, QPixmap] = OrderedDict()
 
     def fill(self, sources: Sequence[Source], order: str) -> None:
         """All cells of some sources, in an order."""
         self.beginResetModel()
         self._cells = {Item(s, cell.cell_id): cell for s in sources for cell in cells_of(s)}
         self.items = in_order(self._cells, order)
+        self._forget_others(sources)
         self.endResetModel()
 
     def renew(self, session: Session) -> bool:
@@ -68,8 +72,15 @@ class Crops(QAbstractListModel):
             return False
         self.items = [now[name][0] for name in names]
         self._cells = dict(now.values())
+        self._forget_others(sources)
         self.dataChanged.emit(self.index(0), self.index(len(self.items) - 1))
         return True
+
+    def _forget_others(self, sources: Sequence[Source]) -> None:
+        """Keep no crop of a review that was closed: it would keep its layers."""
+        there = set(sources)
+        for key in [key for key in self._pixmaps if isinstance(key[0].source, Session) and key[0].source not in there]:
+            del self._pixmaps[key]
 
     def take_place(self, before: Saved, after: Saved) -> None:
         """Show the same cells of a saved image as they are now."""
@@ -121,15 +132,15 @@ class Crops(QAbstractListModel):
         return self._pixmaps[key]
 
     @staticmethod
-    def _key(item: Item, cell: Cell) -> tuple[object, ...]:
+    def _key(item: Item, cell: Cell) -> Key:
         return item, cell.box, cell.cell_type
 
-    def _keep(self, key: tuple[object, ...], pixmap: QPixmap) -> None:
+    def _keep(self, key: Key, pixmap: QPixmap) -> None:
         self._pixmaps[key] = pixmap
         if len(self._pixmaps) > KEPT_PIXMAPS:
             self._pixmaps.popitem(last=False)
 
-    def _have_cut(self, key: tuple[object, ...], saved: Saved, cell: Cell) -> None:
+    def _have_cut(self, key: Key, saved: Saved, cell: Cell) -> None:
         if key not in self._waiting:
             self._waiting[key] = self._folder.cut(saved, cell, INSIDE_PX, MARGIN)
         while len(self._waiting) > MAX_WAITING:
@@ -141,7 +152,7 @@ class Crops(QAbstractListModel):
         rows = {item: row for row, item in enumerate(self.items)} if done else {}
         for key, future in done.items():
             item = key[0]
-            if isinstance(item, Item) and item in rows:
+            if item in rows:
                 pixels = None if isinstance(future.exception(), WbcError) else future.result()
                 self._keep(key, _framed(pixels, self._cells[item]))
                 self.dataChanged.emit(self.index(rows[item]), self.index(rows[item]))

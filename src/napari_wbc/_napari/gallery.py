@@ -106,6 +106,7 @@ class Gallery(QWidget):
             self.message.setText(str(error))
         sources = self.sources()
         if [source for source, _ in self._seen] != sources:
+            self.naming.forget_closed()
             if self.crops.items and self.crops.swap(sources):
                 self._now_seen(sources)
             else:

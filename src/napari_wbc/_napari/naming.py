@@ -58,6 +58,10 @@ class Naming:
         now_there = self._folder.images[back[0]]
         return {now_there: self._folder.undo(back[0])}, back
 
+    def forget_closed(self) -> None:
+        """Reviews that were closed undo no more; whoever keeps one keeps its layers."""
+        self._done = [done for done in self._done if not isinstance(done[0], Session) or done[0].open]
+
     def forget(self, saved: Saved) -> None:
         """An image is opened: from now on its review undoes."""
         image = name_of(saved)

@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 
 from ..errors import ResultsError
-from ..images import DAMAGE, tiff_directories
+from ..images import DAMAGE, guard_lzw, tiff_directories
 from ..results.storage import place, write_bytes
 from . import cells_csv
 from .names import find_files
@@ -60,8 +60,10 @@ def _read(path: Path, types: Read | None, shape: Shape) -> Told:
     try:
         tiff_directories(path.read_bytes())
         with tifffile.TiffFile(path) as file:
-            found = file.series[0].shape
-            labels = file.series[0].asarray() if found == shape else None
+            series = file.series[0]
+            guard_lzw(series)
+            found = series.shape
+            labels = series.asarray() if found == shape else None
     except (*DAMAGE, MemoryError) as error:
         raise ResultsError(f"The label image {path} cannot be read: {error}. Write it again.") from error
     if labels is None:

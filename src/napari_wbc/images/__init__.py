@@ -7,6 +7,7 @@ The conversions are the same everywhere, those of `to_rgb`.
 from __future__ import annotations
 
 from .checks import DAMAGE, UM, explained, pixel_size
+from .lzw import guard_lzw
 from .png_jpeg_bmp import exif_orientation
 from .reading import IMAGE_SUFFIXES, MAX_MEGAPIXELS, decode, read_bytes, read_image
 from .rgb import to_rgb
@@ -20,6 +21,7 @@ __all__ = [
     "decode",
     "exif_orientation",
     "explained",
+    "guard_lzw",
     "pixel_size",
     "read_bytes",
     "read_image",

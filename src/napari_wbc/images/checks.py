@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tifffile import TiffFileError
+
 from ..errors import ImageError, ImageTooLargeError, UnreadableImageError
 
 DAMAGE = (
@@ -23,6 +25,7 @@ DAMAGE = (
     ImportError,
     struct.error,
     zlib.error,
+    TiffFileError,  # in older releases an Exception of its own
     Warning,  # where warnings are errors
 )
 """What Pillow, tifffile and imagecodecs raise on damaged files, found by changing files of every format at random."""

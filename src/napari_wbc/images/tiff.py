@@ -17,6 +17,7 @@ from PIL import Image as Pillow
 from ..cells import Field, RgbImage
 from ..errors import UnreadableImageError, UnsupportedImageError
 from .checks import UM, check_size, pixel_size
+from .lzw import guard_lzw
 from .rgb import to_rgb, to_uint8, upright
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -63,6 +64,7 @@ def sound_series(tiff: Any, directories: list[set[int]], n_bytes: int, max_megap
     _check_single(tiff, series)
     for level in series.levels:
         _check_complete(level, n_bytes)
+    guard_lzw(series)
     return series
 
 

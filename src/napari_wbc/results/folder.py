@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from ..cells import Analysis, CellTable, Domain, Labels, Scale
 from ..errors import ResultsError
-from ..images import DAMAGE, tiff_directories
+from ..images import DAMAGE, guard_lzw, tiff_directories
 from .record import Hashes, ImageRow, InputFile, Mark, Origin, Record, Timing, as_stored
 from .storage import place, remove, write_bytes
 
@@ -233,6 +233,7 @@ def _decode_labels(data: bytes) -> Labels:
     tiff_directories(data)
     with tifffile.TiffFile(BytesIO(data)) as tiff:
         series = tiff.series[0]
+        guard_lzw(series)
         if not series.keyframe.is_tiled:
             if series.nbytes > ZLIB_RATIO * len(data):
                 raise ValueError(f"{len(data)} bytes cannot hold the shape {series.shape} that they declare")
