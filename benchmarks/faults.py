@@ -167,7 +167,8 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ("if image.name in self._again:", "if True:"),
         ("if alone and self._suspects", "if self._suspects"),
     ]),
-    "batch/work.py": ("test_batch.py test_slides.py test_survival.py::test_a_folder_that_vanishes_stops_the_run_and_makes_no_failures", [
+    "batch/work.py": ("test_batch.py test_slides.py test_survival.py::test_a_folder_that_vanishes_stops_the_run_"
+                      "and_makes_no_failures", [
         ("or megapixels >= GROUP_MEGAPIXELS", ""),
         ("for image in group for outcome in _analyse(", "for image in group[1:] for outcome in _analyse("),
         ("if loaded.field is None and not job.root.is_dir():", "if False:"),
