@@ -137,6 +137,29 @@ def test_a_decoder_that_hangs_costs_one_image(smears: Path, tmp_path: Path) -> N
     assert (out / "cells.csv").read_bytes() == (tmp_path / "without" / "cells.csv").read_bytes()
 
 
+def load_with_slow_drive(name: str, seconds: float) -> Models:
+    """In the process that calls this, the drive takes so long to give one of the files."""
+    read = intake.read_whole
+
+    def read_slowly(image: InputImage, max_megapixels: float) -> bytes:
+        time.sleep(seconds if image.name == name else 0)
+        return read(image, max_megapixels)
+
+    intake.read_whole = read_slowly
+    return load_fakes()
+
+
+@pytest.mark.parametrize(("seconds", "n_failed"), [(2, 0), (3600, 1)])
+def test_a_slow_read_costs_nothing_and_a_stuck_one_one_image(
+    smears: Path, tmp_path: Path, seconds: float, n_failed: int
+) -> None:
+    out, name = tmp_path / "out", "slide-1/field-4.png"
+    summary = go(smears, out, partial(load_with_slow_drive, name, seconds), workers=2, time_limit_s=8.0)
+    assert (summary.exit_code, summary.n_failed) == (n_failed, n_failed)
+    assert read_run(out).counts.done == 10 - n_failed
+    assert ("no sign of life for 8 s" in str(images(out)[name]["error"])) is bool(n_failed)
+
+
 def exit_at_once() -> Models:
     sys.exit(7)
 
