@@ -44,7 +44,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ("2 * math.sqrt(area_px / math.pi)", "math.sqrt(area_px / math.pi)"),
         ("box.y1 == height", "box.y1 == height - 1"),
         ("area_px * um_per_px**2", "area_px * um_per_px"),
-        ("pixels[inside].mean(axis=0)", "pixels.reshape(-1, 3).mean(axis=0)"),
+        ("inside.ravel().astype(np.float64) @", "np.ones(inside.size) @"),
         (".sum() / 2 + 1)", ".sum() / 2)"),
     ]),
     "nucleus.py": ("test_nucleus.py", [
@@ -85,6 +85,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ("labels, wbc, settings.min_score)", "labels, wbc, 0.0)"),
         ("native.flags.writeable = False", "native.flags.writeable = True"),
         ("probabilities[0] >= settings.mask_threshold", "probabilities[0] >= 0.5"),
+        ("wbc >= settings.mask_threshold", "wbc >= 0.5"),
         ("if better is not None:\n        scale = better", "if better is not None:\n        pass"),
     ]),
     "nets/classifier.py": ("nets/test_checkpoint.py", [

@@ -6,6 +6,7 @@ the program has changed, and `faults.py` is to follow. The libraries are loaded 
 
 from __future__ import annotations
 
+import ast
 import multiprocessing
 import os
 import shutil
@@ -53,7 +54,7 @@ def judge(copy: Path, module: str, tests: str, old: str, new: str) -> str:
     """Put one fault into the copy, run the tests, and take it out again: `caught`, `SURVIVED`, or `STALE`."""
     path = copy / PACKAGE / module
     sound = path.read_text(encoding="utf-8")
-    if sound.count(old) != 1:
+    if sound.count(old) != 1 or ast.dump(ast.parse(sound.replace(old, new))) == ast.dump(ast.parse(sound)):  # or in a comment
         return "STALE"
     path.write_text(sound.replace(old, new), encoding="utf-8")
     try:

@@ -170,14 +170,17 @@ class Counting(FakeSegmenter):
 def test_pixels_below_the_threshold_of_the_settings_are_no_cell() -> None:
     image = smear(0)
     surest = max(float(FakeSegmenter()([image])[0][0].max()), 0)
-    half = Settings(um_per_px=0.17, min_score=0, min_area_px=1)
 
-    class Half(FakeSegmenter):
+    class Unsure(FakeSegmenter):
+        def __init__(self, most: float) -> None:
+            self.most = most
+
         def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
-            return [probabilities * 0.6 / surest for probabilities in super().__call__(images)]
+            return [probabilities * self.most / surest for probabilities in super().__call__(images)]
 
-    assert segment_cells(image, Half(), half).scores
-    assert not segment_cells(image, Half(), half.model_copy(update={"mask_threshold": 0.7})).scores
+    for most, threshold, found in ((0.6, 0.5, True), (0.6, 0.7, False), (0.4, 0.5, False), (0.4, 0.3, True)):
+        settings = Settings(um_per_px=0.17, min_score=0, min_area_px=1, mask_threshold=threshold)
+        assert bool(segment_cells(image, Unsure(most), settings).scores) is found
 
 
 def test_a_large_image_is_cut_into_tiles_of_one_shape_and_gives_the_cells_of_its_parts() -> None:
