@@ -224,6 +224,8 @@ def test_the_gallery_tells_of_each_cell_what_it_might_be(page: Page) -> None:
     assert "margin 0.12 or lymphocyte a.png, 7" in page.text
     assert "has changed or is too large: 2." in page.text
     assert ("figure", "title", "s1/a.png, cell 7") in page.attributes
+    unidentified = Page(render(make_run(), make_summary([done("a.png")], {}), pictures("unidentified")))
+    assert "margin 0.12 like lymphocyte a.png, 7" in unidentified.text
 
 
 def test_the_methods_text_has_the_numbers_of_the_run(page: Page) -> None:
