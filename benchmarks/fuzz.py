@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import mmap
 import multiprocessing
 import random
@@ -133,7 +134,7 @@ def main() -> None:
     names = options.formats.split(",") if options.formats else list(SHARES)
     path = options.state / "counts.json"
     counts = json.loads(path.read_text()) if path.exists() else {}
-    wanted = {name: options.inputs * SHARES[name] // sum(SHARES[name] for name in names) for name in names}
+    wanted = {name: math.ceil(options.inputs * SHARES[name] / sum(SHARES[name] for name in names)) for name in names}
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir="/dev/shm") as work:
         targets(Path(work))  # imports what each child needs, once
     while left := [name for name in names if counts.get(name, {}).get("inputs", 0) < wanted[name]]:

@@ -1,7 +1,8 @@
-"""Feed damaged images with odd names to whole runs: `python benchmarks/fuzz_run.py SCRATCH [--images 10000] [--seed 0]`.
+"""Feed damaged images with odd names to whole runs: `python benchmarks/fuzz_run.py SCRATCH [--images 10000] [--bundled]`.
 
 Each run has 250 files. It must end without an exception, with a row and a record for every image, and change nothing outside
-its results folder. The networks are the stand-ins of the tests; the decoding, tables and folder are the real ones.
+its results folder. The networks are the stand-ins of the tests, at a pixel size that is told; with `--bundled` they are those
+of the program, and the scale is found. The decoding, tables and folder are the real ones.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -23,6 +25,8 @@ from fuzz_mutate import mutate
 
 from napari_wbc.batch import run
 from napari_wbc.config import Settings
+from napari_wbc.nets import load_models
+from napari_wbc.pipeline import LoadModels
 from napari_wbc.results import images_in, tables
 from tests.fakes import load_fakes
 
@@ -72,7 +76,11 @@ def snapshot(folder: Path, without: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def one_run(scratch: Path, seed: int, counts: Counter[str]) -> None:
+STAND_INS = load_fakes, Settings(um_per_px=0.17, min_area_px=20)
+BUNDLED = partial(load_models, device="cpu", threads=1), Settings()
+
+
+def one_run(scratch: Path, seed: int, counts: Counter[str], load: LoadModels, settings: Settings) -> None:
     """Fill a folder, analyse it, and look at what is there afterwards."""
     shutil.rmtree(scratch, ignore_errors=True)
     inputs, out = scratch / "in", scratch / "out"
@@ -80,7 +88,7 @@ def one_run(scratch: Path, seed: int, counts: Counter[str]) -> None:
     shutil.copy(Path(__file__), scratch / "target.png")
     fill(inputs, scratch, IMAGES_PER_RUN, random.Random(f"run {seed}"))
     before = snapshot(scratch, out)
-    steps = list(run(inputs, out, load_fakes, Settings(um_per_px=0.17, min_area_px=20), workers=1))
+    steps = list(run(inputs, out, load, settings, workers=1))
     rows = list(tables.read((out / "images.csv").read_bytes()))
     names = [row["image"] for row in rows]
     assert sorted(step.image for step in steps) == sorted(map(str, names)) == images_in(out), "a row for every image"
@@ -95,13 +103,14 @@ def main() -> None:
     parser.add_argument("scratch", type=Path)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0, help="of the first run")
+    parser.add_argument("--bundled", action="store_true", help="the networks of the program instead of stand-ins")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     counts: Counter[str] = Counter()
     seed, start = options.seed, time.process_time()
     while counts.total() < options.images:
         try:
-            one_run(options.scratch / "run", seed, counts)
+            one_run(options.scratch / "run", seed, counts, *(BUNDLED if options.bundled else STAND_INS))
         except Exception as error:  # noqa: BLE001
             print(f"FINDING seed {seed}: {type(error).__name__}: {error}", flush=True)
             counts["lost"] += IMAGES_PER_RUN
