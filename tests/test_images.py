@@ -22,6 +22,8 @@ from PIL import Image, ImageOps
 
 from napari_wbc.errors import ImageError, ImageTooLargeError, UnreadableImageError, UnsupportedImageError
 from napari_wbc.images import IMAGE_SUFFIXES, decode, read_bytes, read_image, to_rgb
+from napari_wbc.pyramids import is_slide
+from tests.damage import tag_at
 
 Array = npt.NDArray[Any]
 
@@ -514,3 +516,16 @@ def test_a_tiff_whose_pages_run_in_a_circle_is_refused() -> None:
     struct.pack_into("<I", data, first + 2 + 12 * n_tags, first)
     with pytest.raises(UnreadableImageError, match="after page 1"):
         pixels(bytes(data))
+
+
+def test_of_a_damaged_tiff_only_our_error_is_heard(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = bytearray(tiff_bytes(GREY))
+    struct.pack_into("<H", data, tag_at(data, 279) + 2, 65_535)  # of no known type
+    (path := tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(UnreadableImageError, match=r"a\.tif: the TIFF is truncated: its tags \[279\] are missing"):
+        read_image(path)
+    assert not is_slide(path, 150)
+    assert not caplog.records
+    with tifffile.TiffFile(path) as tiff:
+        assert not tiff.pages.first.tags.valueof(279)
+    assert caplog.records, "others hear it"

@@ -16,7 +16,7 @@ import numpy as np
 
 from .cells import Box, RgbImage
 from .errors import UnreadableImageError, UnsupportedImageError
-from .images import UM, explained, pixel_size, sound_series, tiff_directories, tiff_pixel_size, tiff_to_rgb
+from .images import UM, explained, pixel_size, sound_series, tiff_directories, tiff_pixel_size, tiff_to_rgb, unheard
 
 TIFF_SUFFIXES: tuple[str, ...] = (".tif", ".tiff", ".btf", ".svs", ".ndpi")
 OPENSLIDE_SUFFIXES: tuple[str, ...] = (".bif", ".mrxs", ".scn", ".svslide", ".vms", ".vmu")
@@ -87,7 +87,7 @@ def is_slide(path: Path, max_megapixels: float) -> bool:
     import tifffile
 
     try:
-        with tifffile.TiffFile(path) as tiff:
+        with unheard(), tifffile.TiffFile(path) as tiff:
             page = tiff.pages.first
             return bool(page.is_tiled and page.imagewidth * page.imagelength > max_megapixels * 1e6)
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, tifffile.TiffFileError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,8 @@ def exit_codes(debug: bool) -> Iterator[None]:
     logger = logging.getLogger("napari_wbc")
     logger.handlers = [_StderrLog(debug)]
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
+    if not debug:
+        warnings.simplefilter("ignore")  # of libraries, for programmers
     try:
         yield
     except KeyboardInterrupt:

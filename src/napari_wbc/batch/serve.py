@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
@@ -29,6 +30,8 @@ def serve(connection: Connection, load_models: LoadModels, level: int) -> None:
     package = logging.getLogger("napari_wbc")
     package.handlers, package.propagate = [_Handler(send)], False
     package.setLevel(level)
+    if level > logging.DEBUG:
+        warnings.simplefilter("ignore")  # of libraries, for programmers
     try:
         models = load_models()
         send(describe(models))

@@ -6,7 +6,7 @@ The conversions are the same everywhere, those of `to_rgb`.
 
 from __future__ import annotations
 
-from .checks import DAMAGE, UM, explained, pixel_size
+from .checks import DAMAGE, UM, explained, pixel_size, unheard
 from .lzw import guard_lzw
 from .png_jpeg_bmp import exif_orientation
 from .reading import IMAGE_SUFFIXES, MAX_MEGAPIXELS, decode, read_bytes, read_image
@@ -30,4 +30,5 @@ __all__ = [
     "tiff_pixel_size",
     "tiff_to_rgb",
     "to_rgb",
+    "unheard",
 ]

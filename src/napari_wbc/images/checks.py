@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from tifffile import TiffFileError
 
@@ -47,6 +49,20 @@ UM = {
 """µm in one of the units that files name."""
 
 
+_is_unheard = ContextVar("_is_unheard", default=False)
+logging.getLogger("tifffile").addFilter(lambda _: not _is_unheard.get())
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Drop what tifffile logs of a damaged file: an error of ours says it, with the name of the image."""
+    before = _is_unheard.set(True)
+    try:
+        yield
+    finally:
+        _is_unheard.reset(before)
+
+
 @contextmanager
 def explained(name: str) -> Iterator[None]:
     """Turn what libraries raise on damaged files into errors of ours, and begin messages with the name of the image.
@@ -57,7 +73,8 @@ def explained(name: str) -> Iterator[None]:
         Where the block raises one, or anything that a damaged file causes.
     """
     try:
-        yield
+        with unheard():
+            yield
     except ImageError as error:
         raise type(error)(f"{name}: {error}") from None
     except MemoryError:
