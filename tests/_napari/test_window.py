@@ -192,7 +192,7 @@ def big_image(viewer: Any) -> Image:
     return image
 
 
-def test_cancel_works_within_a_second_and_the_window_answers(viewer: Any, dock: Opener, qtbot: Any) -> None:
+def test_cancel_works_at_the_next_tile_and_the_window_answers(viewer: Any, dock: Opener, qtbot: Any) -> None:
     big_image(viewer)
     slow = SlowSegmenter()
     widget = dock("Analyse image", lambda **_: Models(slow, FakeClassifier()))
@@ -200,11 +200,11 @@ def test_cancel_works_within_a_second_and_the_window_answers(viewer: Any, dock: 
     qtbot.waitUntil(lambda: slow.tiles >= 3, timeout=20_000)
     assert not widget.job.run_button.isEnabled()
     assert widget.job.progress.format() == "segment: %v of %m"
-    pressed = time.perf_counter()
     widget.job.cancel_button.click()
+    begun = slow.tiles
     assert widget.job.status.text() == "Cancelled"
     qtbot.waitUntil(lambda: not widget.job.running, timeout=20_000)
-    assert time.perf_counter() - pressed < 1
+    assert slow.tiles <= begun + 1
     assert widget.job.status.text() == "Cancelled"
     assert widget.job.run_button.isEnabled()
     assert len(viewer.layers) == 1

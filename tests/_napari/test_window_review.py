@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -111,15 +110,11 @@ def test_two_hundred_crops_by_keyboard_alone(viewer: Any, qtbot: Any) -> None:
     assert gallery.left.text() == "200 cells, 200 not reviewed"
     gallery.view.setFocus()
     qtbot.keyClick(gallery.view, Qt.Key.Key_Home)
-    took = []
     for _ in range(200):
-        start = time.process_time()
         qtbot.keyClick(gallery.view, Qt.Key.Key_N)
-        took.append(time.process_time() - start)
     assert {cell.cell_type for cell in session.analysis.cells} == {"neutrophil"}
     assert len(session.history.done) == 200
     assert gallery.left.text() == "200 cells, 0 not reviewed"
-    assert sorted(took)[100] < 0.1  # seconds of processor time, painting included
     for _ in range(200):
         qtbot.keyClick(gallery.view, Qt.Key.Key_Z)
     assert session.analysis.cells == found.cells
