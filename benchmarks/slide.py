@@ -24,7 +24,7 @@ from napari_wbc.cells import Box, Labels, RgbImage
 from napari_wbc.metrics.objects import match_outlines
 from napari_wbc.pipeline import Models, analyse, finish
 from napari_wbc.pyramids import open_pyramid
-from napari_wbc.results.mosaic import write_mosaic
+from napari_wbc.results.label_images import write_mosaic
 from napari_wbc.slides import SlideAnalysis, analyse_slide_steps
 
 BACKGROUND = (233, 228, 232)
