@@ -21,7 +21,7 @@ from napari_wbc.batch.backlog import Backlog
 from napari_wbc.batch.discover import InputImage
 from napari_wbc.batch.job import Job, describe
 from napari_wbc.cells import Field, Probabilities, RgbImage
-from napari_wbc.errors import CheckpointError, StorageError, WorkersError
+from napari_wbc.errors import CheckpointError, StorageError, UsageError, WorkersError
 from napari_wbc.pipeline import Models
 from napari_wbc.results.runfile import read_run
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
@@ -282,3 +282,10 @@ def test_the_first_process_does_not_hear_ctrl_c_while_it_starts(tmp_path: Path) 
     script.write_text(STARTS_ITS_FIRST)
     found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["True"]
+
+
+@pytest.mark.parametrize("options", [{"workers": 0}, {"workers": 2, "cluster": "tcp://127.0.0.1:9"}])
+def test_a_time_limit_without_a_process_to_end_is_wrong_use(smears: Path, tmp_path: Path, options: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="--time-limit ends worker processes"):
+        go(smears, tmp_path / "out", time_limit_s=5.0, **options)
+    assert not (tmp_path / "out").exists()

@@ -62,7 +62,7 @@ def _encode(labels: Labels, um_per_px: float | None) -> bytes:
 
 
 def _read(path: Path, types: Read | None, shape: Shape) -> Told:
-    with open_tiled(path, "Write it again.") as labels:
+    with open_tiled(path, "Write it again.") as (labels, *_):
         if labels.shape != shape:
             raise ResultsError(
                 f"The label image {path} has the shape {labels.shape}; expected {shape}, that of the image. Write it again."

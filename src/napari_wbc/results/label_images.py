@@ -9,6 +9,7 @@ import hashlib
 import mmap
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from io import BytesIO
 from math import ceil
 from pathlib import Path
@@ -119,13 +120,16 @@ def open_labels(out: Path, record: Record) -> Iterator[Pixels[np.int32]]:
     with _explained(path, AGAIN):
         if record.hashes.labels != file_sha256(path):
             raise _other(path)
-    with open_tiled(path, AGAIN) as pixels:
-        yield Pixels(pixels.shape, lambda box: pixels.read(box).astype(np.int32))
+    with open_tiled(path, AGAIN) as levels:
+        finest = levels[0]
+        yield Pixels(finest.shape, lambda box: finest.read(box).astype(np.int32))
 
 
 @contextmanager
-def open_tiled(path: Path, advice: str) -> Iterator[Pixels[Any]]:
-    """A label image on disk, (H, W) in its own type, that is read where it is looked at; messages end with `advice`.
+def open_tiled(path: Path, advice: str) -> Iterator[list[Pixels[Any]]]:
+    """The levels of a label image on disk, finest first, (H, W) in its own type; messages end with `advice`.
+
+    They are read where they are looked at.
 
     Raises
     ------
@@ -141,15 +145,15 @@ def open_tiled(path: Path, advice: str) -> Iterator[Pixels[Any]]:
                 tiff_directories(data)
             series = tifffile.TiffFile(file).series[0]
             guard_lzw(series)
-            finest: Any = zarr.open_array(series.levels[0].aszarr(level=0), mode="r")
-            if finest.ndim != 2:
-                raise ValueError(f"its shape is {finest.shape}, not that of one plane")
+            levels: list[Any] = [zarr.open_array(level.aszarr(level=0), mode="r") for level in series.levels]
+            if levels[0].ndim != 2:
+                raise ValueError(f"its shape is {levels[0].shape}, not that of one plane")
 
-        def read(box: Box) -> npt.NDArray[Any]:
+        def read(level: Any, box: Box) -> npt.NDArray[Any]:
             with _explained(path, advice):
-                return np.asarray(finest[box.slices])
+                return np.asarray(level[box.slices])
 
-        yield Pixels(finest.shape, read)
+        yield [Pixels(level.shape, partial(read, level)) for level in levels]
 
 
 def read_labels(out: Path, image: str, sha256: str | None = None) -> Labels:
