@@ -16,12 +16,15 @@ import tifffile
 from PIL import Image as Pillow
 
 from napari_wbc.batch import analyse_folder
+from napari_wbc.cells import Box
 from napari_wbc.config import Settings, read_settings
 from napari_wbc.exchange.merging import merge
+from napari_wbc.exchange.told import Known
 from napari_wbc.exchange.transfer import MODULES, export_results
 from napari_wbc.images import decode
 from napari_wbc.pyramids import open_pyramid
 from napari_wbc.results import encode_labels, read_analysis, read_labels, read_mark, read_record
+from napari_wbc.results.pixels import Pixels
 from napari_wbc.results.runfile import read_run
 from napari_wbc.results.summary import make_tables
 from tests.fakes import load_fakes
@@ -127,8 +130,6 @@ def _slides() -> tuple[bytes, ...]:
 
 def _feed_slide(path: Path) -> Callable[[bytes, random.Random], object]:
     def feed(data: bytes, rng: random.Random) -> object:
-        from napari_wbc.cells import Box
-
         path.write_bytes(data)
         with open_pyramid(path, "x") as slide:
             for level, (height, width) in enumerate(slide.shapes):
@@ -147,6 +148,11 @@ def _settings(path: Path) -> Target:
     return Target("json", (whole, b'{"settings": ' + whole + b"}"), feed)
 
 
+def _known(out: Path, work: Path, image: str) -> Known:
+    found, pixels = read_analysis(out, image), decode((work / "images" / image).read_bytes(), image).pixels
+    return Known(read_record(out, image).row, found.cells, Pixels.of(found.labels), lambda: Pixels.of(pixels))
+
+
 def _exchange(name: str, out: Path, work: Path) -> Target:
     """One file of an export is changed; what comes back is merged, and its labels are encoded."""
     src = work / f"export-{name}"
@@ -154,8 +160,7 @@ def _exchange(name: str, out: Path, work: Path) -> Target:
         pass
     files = sorted(path for path in src.rglob("*") if path.is_file() and path.parent.name != "images")
     sound = {path: path.read_bytes() for path in files}
-    known = {image: read_analysis(out, image) for image in (IMAGE, "s1/b.png")}
-    pixels = {image: decode((work / "images" / image).read_bytes(), image).pixels for image in known}
+    known = {image: _known(out, work, image) for image in (IMAGE, "s1/b.png")}
     kinds = {".json": "json", ".geojson": "json", ".csv": "csv", ".zip": "zip", ".png": "png", ".tif": "tiff"}
 
     def feed(data: bytes, rng: random.Random) -> object:
@@ -163,7 +168,8 @@ def _exchange(name: str, out: Path, work: Path) -> Target:
         path.write_bytes(data[len(str(path)) + 1 :])
         try:
             for image, read in MODULES[name].find(src, list(known)).items():
-                encode_labels(merge(known[image], read(SHAPE), lambda image=image: pixels[image]).analysis)  # type: ignore[misc]
+                if (labels := merge(known[image], read(SHAPE)).labels) is not None:
+                    encode_labels(labels.paint(Box(0, 0, *SHAPE)), None)
         finally:
             path.write_bytes(sound[path])
         return None

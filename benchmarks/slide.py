@@ -24,7 +24,7 @@ from napari_wbc.cells import Box, Labels, RgbImage
 from napari_wbc.metrics.objects import match_outlines
 from napari_wbc.pipeline import Models, analyse, finish
 from napari_wbc.pyramids import open_pyramid
-from napari_wbc.results.mosaic import write_mosaic
+from napari_wbc.results.label_images import write_mosaic
 from napari_wbc.slides import SlideAnalysis, analyse_slide_steps
 
 BACKGROUND = (233, 228, 232)
@@ -93,13 +93,15 @@ def write_slide(path: Path, side: int, fields: list[RgbImage], places: list[tupl
         )
 
 
-def alone(field: RgbImage, models: Models, settings: Settings, frame_px: int) -> tuple[Labels, set[int]]:
-    """The cells of a field alone, with so much glass round it, and the ids of those that its edge does not cut."""
+def alone(field: RgbImage, models: Models, settings: Settings, frame_px: int) -> tuple[Labels, dict[int, str | None]]:
+    """The cells of a field alone, with so much glass round it, and the types by id of those that its edge does not cut."""
     around = np.full([side + 2 * frame_px for side in field.shape[:2]] + [3], BACKGROUND, np.uint8)
     inner = np.s_[frame_px : frame_px + field.shape[0], frame_px : frame_px + field.shape[1]]
     around[inner] = field
-    labels = analyse(around, models, settings).labels[inner]
-    return labels, set(np.unique(labels).tolist()) - at_edge(labels) - {0}
+    found = analyse(around, models, settings)
+    labels = found.labels[inner]
+    whole = set(np.unique(labels).tolist()) - at_edge(labels)
+    return labels, {cell.cell_id: cell.cell_type for cell in found.cells if cell.cell_id in whole}
 
 
 def at_edge(labels: Labels) -> set[int]:
@@ -111,11 +113,12 @@ def compare(
     found: SlideAnalysis,
     fields: list[RgbImage],
     places: list[tuple[int, int, int]],
-    see: Callable[[RgbImage], tuple[Labels, set[int]]],
+    see: Callable[[RgbImage], tuple[Labels, dict[int, str | None]]],
 ) -> None:
     """Print how many cells of the fields alone, as `see` gives them, are in the slide, and the other way round."""
-    seen: dict[int, tuple[Labels, set[int]]] = {}
-    ious, n_missed, n_more = [], 0, 0
+    seen: dict[int, tuple[Labels, dict[int, str | None]]] = {}
+    type_of = {cell.cell_id: cell.cell_type for cell in found.cells}
+    ious, n_same, n_missed, n_more = [], 0, 0, 0
     for i, y, x in places:
         if i not in seen:
             seen[i] = see(fields[i])
@@ -123,13 +126,15 @@ def compare(
         labels = found.outlines.paint(Box(y, x, y + height, x + width))
         matched = {match.true_id: match for match in match_outlines(labels, expected) if match.iou >= 0.5}
         ious += [matched[cell_id].iou for cell_id in inner if cell_id in matched]
-        n_missed += len(inner - matched.keys())
+        n_same += sum(type_of[matched[i].found_id] == cell_type for i, cell_type in inner.items() if i in matched)
+        n_missed += len(inner.keys() - matched.keys())
         n_more += len(set(np.unique(labels).tolist()) - {0} - at_edge(labels) - {m.found_id for m in matched.values()})
     n, good = len(ious) + n_missed, sum(iou >= 0.9 for iou in ious)
     print(
         f"cells of the fields alone, not cut by their edge: {n}; found in the slide: {len(ious)} ({100 * len(ious) / n:.2f} %)"
     )
     print(f"with IoU ≥ 0.9: {good} ({100 * good / n:.2f} %); mean IoU {np.mean(ious):.4f}, least {min(ious):.3f}")
+    print(f"with the same type: {n_same} of {len(ious)} found ({100 * n_same / len(ious):.2f} %)")
     print(f"in the slide only: {n_more}")
 
 

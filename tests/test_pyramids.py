@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import struct
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import tifffile
 import zarr
+from PIL import Image as Pillow
 
+from napari_wbc import pyramids
 from napari_wbc.cells import Box, RgbImage
 from napari_wbc.errors import ImageError, UnreadableImageError, UnsupportedImageError
 from napari_wbc.pyramids import open_pyramid
@@ -48,6 +54,72 @@ def write_svs(path: Path, image: RgbImage, tile_px: int = 128) -> Path:
         tiff.write(image[::8, ::8], description="Aperio Image Library v12\nthumbnail", **options)
         tiff.write(image[::4, ::4], tile=(tile_px, tile_px), description="Aperio Image Library v12\nlevel", **options)
     return path
+
+
+def write_ndpi(path: Path, image: RgbImage, start: int, um: float = 0.25) -> Path:
+    """A TIFF as Hamamatsu writes it, two levels, from byte `start` on: JPEG in stripes, tags of 32 bits whose high bits follow."""
+    with path.open("wb") as file:
+        file.write(b"II*\0" + bytes(8))
+        link, at = 4, start
+
+        def put(data: bytes) -> int:
+            nonlocal at
+            begin = at
+            file.seek(begin)
+            at = begin + file.write(data + bytes(-len(data) % 8))
+            return begin
+
+        for step in (1, 2):
+            buffer = io.BytesIO()
+            options = {"quality": 95, "subsampling": 0, "restart_marker_blocks": 8}
+            Pillow.fromarray(image[::step, ::step]).save(buffer, "JPEG", **options)
+            jpeg, (height, width) = buffer.getvalue(), image[::step, ::step].shape[:2]
+            scan = jpeg.index(b"\xff\xda")
+            stripes = [scan + 2 + int.from_bytes(jpeg[scan + 2 : scan + 4])]
+            stripes += [found.end() for found in re.finditer(b"\xff[\xd0-\xd7]", jpeg)]
+            density = put(struct.pack("<II", round(1e4 / um / step), 1))
+            (power,) = struct.unpack("<I", struct.pack("<f", 40 / step))
+            tags = [
+                *((254, 4, 1, 0), (256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, put(struct.pack("<HHH", 8, 8, 8)))),
+                *((259, 3, 1, 7), (262, 3, 1, 6), (271, 2, 10, put(b"Hamamatsu\0")), (273, 4, 1, put(jpeg)), (277, 3, 1, 3)),
+                *((278, 4, 1, height), (279, 4, 1, len(jpeg)), (282, 5, 1, density), (283, 5, 1, density), (296, 3, 1, 3)),
+                *((65420, 4, 1, 1), (65421, 11, 1, power), (65422, 9, 1, 0), (65423, 9, 1, 0), (65424, 9, 1, 0)),
+                (65426, 4, len(stripes), put(np.array(stripes, "<u4").tobytes())),
+            ]
+            low = b"".join(struct.pack("<HHII", code, kind, n, value % 2**32) for code, kind, n, value in tags)
+            high = b"".join(struct.pack("<I", value >> 32) for *_, value in tags)
+            page = put(struct.pack("<H", len(tags)) + low + bytes(8) + high)
+            file.seek(link)
+            file.write(struct.pack("<Q", page))
+            link = page + 2 + len(low)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.ndpi", "a.tif"])
+@pytest.mark.parametrize("start", [16, 5_000_000_000])
+def test_ndpi_is_known_by_its_content_also_beyond_4_gb(name: str, start: int, tmp_path: Path) -> None:
+    rough = Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8))
+    image = np.asarray(rough.resize((256, 192)))
+    path = write_ndpi(tmp_path / name, image, start)
+    assert pyramids.is_slide(path, 0.01)
+    with open_pyramid(path) as slide:
+        assert (slide.shapes, slide.um_per_px) == (((192, 256), (96, 128)), 0.25)
+        for level, step in ((0, 1), (1, 2)):
+            box = Box(5, 9, 80, 120)
+            shown = slide.read(box, level).astype(int)
+            assert np.abs(shown - image[::step, ::step][box.slices]).mean() < 3, "JPEG is inexact"
+            if openslide := _openslide():
+                with openslide.OpenSlide(path) as other:
+                    rgba = np.asarray(other.read_region((9 * step, 5 * step), level, (111, 75)))
+                assert (shown == rgba[..., :3]).all(), "an independent reader sees the same"
+
+
+def _openslide() -> ModuleType | None:
+    try:
+        import openslide
+    except ImportError:
+        return None
+    return openslide
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])

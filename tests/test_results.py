@@ -129,7 +129,7 @@ def test_labels_are_compressed_upright_and_carry_the_pixel_size(tmp_path: Path) 
 
 
 def test_equal_labels_give_equal_bytes_and_large_ids_keep_their_value(tmp_path: Path) -> None:
-    assert encode_labels(analysis(cell())) == encode_labels(analysis(cell()))
+    assert encode_labels(analysis(cell()).labels, 0.1) == encode_labels(analysis(cell()).labels, 0.1)
     write(tmp_path, "a.png", cell(70_000))
     assert tifffile.imread(labels_path(tmp_path, "a.png")).dtype == np.uint32
     assert read_labels(tmp_path, "a.png").max() == 70_000
@@ -163,7 +163,7 @@ def test_the_record_holds_the_lines_of_the_tables_and_the_hashes(tmp_path: Path)
 
 def test_labels_that_are_not_the_records_are_refused(tmp_path: Path) -> None:
     write(tmp_path)
-    labels_path(tmp_path, "s1/a.jpg").write_bytes(encode_labels(analysis(cell(2))))
+    labels_path(tmp_path, "s1/a.jpg").write_bytes(encode_labels(analysis(cell(2)).labels, 0.1))
     with pytest.raises(ResultsError, match="not the label image that its record names"):
         read_analysis(tmp_path, "s1/a.jpg")
 

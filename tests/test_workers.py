@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from napari_wbc.batch.backlog import Backlog
 from napari_wbc.batch.discover import InputImage
 from napari_wbc.batch.job import Job, describe
 from napari_wbc.cells import Field, Probabilities, RgbImage
-from napari_wbc.errors import CheckpointError, StorageError, WorkersError
+from napari_wbc.errors import CheckpointError, StorageError, UsageError, WorkersError
 from napari_wbc.pipeline import Models
 from napari_wbc.results.runfile import read_run
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
@@ -261,3 +262,30 @@ def test_every_image_is_yielded_once_also_where_workers_die(smears: Path, tmp_pa
     seen, _ = watch(run(smears, tmp_path / "out", load, SETTINGS, workers=1))
     assert sorted(step.image for step in seen) == sorted(images(tmp_path / "out"))
     assert [step.done for step in seen] == list(range(1, 11))
+
+
+STARTS_ITS_FIRST = """
+import signal, time
+from napari_wbc.batch.processes import _SPAWN, _deaf_to_ctrl_c
+if __name__ == "__main__":
+    with _deaf_to_ctrl_c():
+        process = _SPAWN.Process(target=time.sleep, args=(0,))
+        process.start()
+        print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+    process.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes ignore Ctrl-C themselves there")
+def test_the_first_process_does_not_hear_ctrl_c_while_it_starts(tmp_path: Path) -> None:
+    script = tmp_path / "first.py"  # in a program of its own: multiprocessing's tracker starts with the first process
+    script.write_text(STARTS_ITS_FIRST)
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True"]
+
+
+@pytest.mark.parametrize("options", [{"workers": 0}, {"workers": 2, "cluster": "tcp://127.0.0.1:9"}])
+def test_a_time_limit_without_a_process_to_end_is_wrong_use(smears: Path, tmp_path: Path, options: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="--time-limit ends worker processes"):
+        go(smears, tmp_path / "out", time_limit_s=5.0, **options)
+    assert not (tmp_path / "out").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -83,6 +84,20 @@ def measure(
             )
         )
     return CellTable(tuple(cells))
+
+
+def placed(cell: Cell, cell_id: int, window: Box, shape: tuple[int, int]) -> Cell:
+    """A cell measured in a window alone, as one of the image of (H, W) px in which the window lies."""
+    y0, x0 = window[:2]
+    box = Box(cell.box.y0 + y0, cell.box.x0 + x0, cell.box.y1 + y0, cell.box.x1 + x0)
+    return dataclasses.replace(
+        cell,
+        cell_id=cell_id,
+        box=box,
+        centroid_x=round(cell.centroid_x + x0, 2),
+        centroid_y=round(cell.centroid_y + y0, 2),
+        touches_border=box.y0 == 0 or box.x0 == 0 or box.y1 == shape[0] or box.x1 == shape[1],
+    )
 
 
 def _moments(mask: Mask) -> tuple[float, float, float]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .cells import Box, RgbImage
 from .errors import UnreadableImageError, UnsupportedImageError
-from .images import UM, explained, pixel_size, sound_series, tiff_directories, tiff_pixel_size, tiff_to_rgb, unheard
+from .images import UM, explained, is_ndpi, pixel_size, sound_series, tiff_directories, tiff_pixel_size, tiff_to_rgb, unheard
 
 TIFF_SUFFIXES: tuple[str, ...] = (".tif", ".tiff", ".btf", ".svs", ".ndpi")
 OPENSLIDE_SUFFIXES: tuple[str, ...] = (".bif", ".mrxs", ".scn", ".svslide", ".vms", ".vmu")
@@ -87,7 +87,9 @@ def is_slide(path: Path, max_megapixels: float) -> bool:
     import tifffile
 
     try:
-        with unheard(), tifffile.TiffFile(path) as tiff:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            ndpi = is_ndpi(data)
+        with unheard(), tifffile.TiffFile(path, is_ndpi=ndpi) as tiff:
             page = tiff.pages.first
             return bool(page.is_tiled and page.imagewidth * page.imagelength > max_megapixels * 1e6)
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, tifffile.TiffFileError):
@@ -126,8 +128,8 @@ def _open_tiff(path: Path, name: str) -> Iterator[Pyramid]:
         if not size:
             raise UnreadableImageError("the file is empty (0 bytes). Copy or export it again.")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            directories = tiff_directories(data)
-        with tifffile.TiffFile(file) as tiff:
+            directories, ndpi = tiff_directories(data), is_ndpi(data)
+        with tifffile.TiffFile(file, is_ndpi=ndpi) as tiff:
             series = sound_series(tiff, directories, size)
             page = series.keyframe
             if page.bitspersample != 8 or int(page.tags.valueof(274, default=1)) != 1:

@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image as Pillow
 
-from napari_wbc.cells import Analysis, Cell, CellTable, Labels, Scale
+from napari_wbc.cells import Analysis, Box, Cell, CellTable, Labels, Scale
 from napari_wbc.config import CELL_TYPES, Settings
+from napari_wbc.exchange.merging import merge
+from napari_wbc.exchange.told import Known, Told
 from napari_wbc.exchange.transfer import Transfer, export_results, import_into
 from napari_wbc.measure import measure
 from napari_wbc.nucleus import nucleus_areas_px
 from napari_wbc.pipeline import finish
 from napari_wbc.results import read_analysis, read_record, write_analysis
-from napari_wbc.results.record import InputFile, Origin, Record
+from napari_wbc.results.pixels import Pixels
+from napari_wbc.results.record import ImageRow, InputFile, Origin, Record
 from napari_wbc.results.runfile import Model, begin, relative_root, write_run
 
 ORIGIN = Origin(segmenter="s", classifier="c", settings="x")
@@ -66,6 +69,21 @@ def as_analysis(labels: Labels, types: Sequence[str | None] = TYPES) -> Analysis
         for i, cell in enumerate(measured)
     )
     return Analysis(labels, CellTable(named), Scale(0.1, 0.6, "file"))
+
+
+def known_of(analysis: Analysis, image: str = IMAGE) -> Known:
+    """What is known of an image after an analysis."""
+    height, width = analysis.labels.shape
+    um_per_px = analysis.scale.um_per_px
+    row = ImageRow(image=image, slide=".", status="done", width=width, height=height, um_per_px=um_per_px)
+    return Known(row, analysis.cells, Pixels.of(analysis.labels), lambda: Pixels.of(pixels_for(analysis.labels)))
+
+
+def merged(analysis: Analysis, told: Told) -> Analysis:
+    """The analysis after what was told of its image."""
+    found = merge(known_of(analysis), told)
+    labels = analysis.labels if found.labels is None else found.labels.paint(Box(0, 0, *analysis.labels.shape))
+    return dataclasses.replace(analysis, labels=labels, cells=found.cells)
 
 
 def make_results(folder: Path, images: Mapping[str, Labels | Analysis], **values: Any) -> Path:

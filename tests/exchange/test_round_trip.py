@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -12,9 +13,8 @@ from hypothesis import strategies as st
 
 from napari_wbc.cells import Analysis, CellTable, Labels
 from napari_wbc.exchange.merging import merge
-from napari_wbc.exchange.told import Told, Written
+from napari_wbc.exchange.told import Told
 from napari_wbc.exchange.transfer import MODULES
-from napari_wbc.results.record import ImageRow
 from tests.exchange.made import (
     IMAGE,
     as_analysis,
@@ -22,10 +22,11 @@ from tests.exchange.made import (
     cells_of,
     emptied,
     export,
+    known_of,
     label_images,
     labels_of,
     make_results,
-    pixels_for,
+    merged,
     quick,
     ring,
     state,
@@ -38,10 +39,10 @@ NASTY = ("neutrophil", "=cmd|' /C calc'!A0", "Ärger 😀", 'a, "b"', "../../x",
 def there_and_back(name: str, analysis: Analysis, image: str = IMAGE) -> Told:
     """What a file that was written of an analysis says of it."""
     height, width = analysis.labels.shape
-    row = ImageRow(image=image, slide=".", status="done", width=width, height=height, um_per_px=0.1)
+    known = known_of(analysis, image)
     with tempfile.TemporaryDirectory() as folder:
         dst = Path(folder)
-        assert list(MODULES[name].write([Written(row, analysis, lambda: pixels_for(analysis.labels))], dst)) == [image]
+        assert list(MODULES[name].write([known], dst)) == [image]
         return MODULES[name].find(dst, ["other.png", image])[image]((height, width))
 
 
@@ -52,7 +53,7 @@ def test_outlines_ids_and_types_come_back(name: str, labels: Labels, types: list
     analysis = as_analysis(labels, types)
     told = there_and_back(name, analysis)
     none = Analysis(np.zeros_like(labels), CellTable(), analysis.scale)
-    found = merge(none, told, lambda: pixels_for(labels)).analysis
+    found = merged(none, told)
     np.testing.assert_array_equal(found.labels, labels)
     assert [(c.cell_id, c.cell_type, c.box, c.area_px) for c in found.cells] == [
         (c.cell_id, c.cell_type, c.box, c.area_px) for c in analysis.cells
@@ -64,9 +65,11 @@ def test_outlines_ids_and_types_come_back(name: str, labels: Labels, types: list
 @given(labels=label_images())
 def test_what_nobody_changed_changes_nothing(name: str, labels: Labels) -> None:
     analysis = as_analysis(labels)
-    merged = merge(analysis, there_and_back(name, analysis), lambda: pytest.fail("nothing is to be measured"))
-    assert not merged.changed
-    assert merged.analysis is analysis
+    known = dataclasses.replace(known_of(analysis), pixels=lambda: pytest.fail("nothing is to be measured"))
+    found = merge(known, there_and_back(name, analysis))
+    assert not found.changed
+    assert found.labels is None
+    assert found.cells == analysis.cells
 
 
 @pytest.mark.parametrize("name", list(MODULES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Mapping
 
 from napari.viewer import Viewer
@@ -13,11 +14,12 @@ from . import keys
 from .crops import CROP_PX, ORDERS, Crops
 from .crops_view import View
 from .naming import Naming
-from .opening import open_saved
+from .opening import look_at_slide, open_saved
 from .panels import button, choice
 from .reviews import Item, Source, cells_of, name_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session
+from .slide_layer import renew_types, shows_slide
 
 TICK_MS = 250
 OPEN_IMAGES, RESULTS_FOLDER = "open", "folder"
@@ -117,12 +119,15 @@ class Gallery(QWidget):
                 self._now_seen(sources)
             else:
                 self.fill()
+        elif not self._seen:
+            self._count()
         self._follow()
 
     def _count(self) -> None:
         cells = [cell for source, _ in self._seen for cell in cells_of(source)]
         left = sum(cell.reviewed_by is None and cell.type_source == "model" for cell in cells)
-        self.left.setText(f"{len(cells)} cells, {left} not reviewed" if cells else "Start Review cells on an image first.")
+        none = "Start Review cells on an image first" + (", or choose 'folder'." if results_folder(self.viewer) else ".")
+        self.left.setText(f"{len(cells)} cells, {left} not reviewed" if cells else none)
 
     def _chosen(self) -> list[Item]:
         selection = self.view.selectionModel()
@@ -139,8 +144,17 @@ class Gallery(QWidget):
     def _on_clicked(self, index: QModelIndex) -> None:
         """A crop was clicked: open its image, if it is not open."""
         item = self.crops.items[index.row()]
-        if isinstance(item.source, Saved) and (session := self._open(item.source)) is not None:
+        if isinstance(item.source, Saved) and item.source.record.row.is_slide:
+            self._look(item.source, item.cell_id)
+        elif isinstance(item.source, Saved) and (session := self._open(item.source)) is not None:
             session.selection.select([item.cell_id], look=True)
+
+    def _look(self, saved: Saved, cell_id: int) -> None:
+        """Look at a cell of a slide."""
+        try:
+            look_at_slide(self.viewer, saved, cell_id)
+        except WbcError as error:
+            self.message.setText(str(error))
 
     def _open(self, saved: Saved) -> Session | None:
         """Open a saved image; its review, or None where that went wrong."""
@@ -177,7 +191,8 @@ class Gallery(QWidget):
 
     def _name(self, letter: str, chosen: list[Item]) -> None:
         last = self.crops.items.index(chosen[-1])
-        self._take_place(self.naming.do(letter, chosen, self.sessions()[0].by))
+        sessions = self.sessions()
+        self._take_place(self.naming.do(letter, chosen, sessions[0].by if sessions else getpass.getuser()))
         if last + 1 < len(self.crops.items):
             self.view.setCurrentIndex(self.crops.index(last + 1))
 
@@ -192,6 +207,8 @@ class Gallery(QWidget):
         for before, after in replaced.items():
             self.crops.take_place(before, after)
             self._seen = [(after, seen) if source is before else (source, seen) for source, seen in self._seen]
+            if labels := shows_slide(self.viewer, after.folder, after.record.image):
+                renew_types(labels, after.cells)
         self._count()
 
     def event(self, event: QEvent | None) -> bool:

@@ -36,8 +36,22 @@ def pixel_size(layer: Layer) -> float | None:
     return None if max(sides) == 1 or max(sides) - min(sides) > 0.02 * max(sides) else sides[-1]
 
 
-def read_image(layer: Image) -> Callable[[], Field]:
-    """A function that makes the field of an Image layer. It does not touch the layer: call it in any thread.
+def of_slide(layer: Labels) -> UsageError:
+    """Says what to do with the cells of a whole slide."""
+    return UsageError(
+        f"Layer '{layer.name}' shows the cells of a whole slide. Name them in the Gallery of cells, choice 'folder'. Their "
+        "outlines are corrected in QuPath (`napari-wbc export geojson`); those of a part that is analysed in view, here."
+    )
+
+
+def is_large(layer: Image | Labels) -> bool:
+    """Whether a layer has more pixels than are taken into memory: a slide."""
+    height, width = (layer.data[0] if layer.multiscale else layer.data).shape[:2]
+    return bool(height * width > MAX_MEGAPIXELS * 1e6)
+
+
+def read_image(layer: Image, part: Box | None = None) -> Callable[[], Field]:
+    """A function that makes the field of an Image layer, or of a part. It does not touch the layer: call it in any thread.
 
     Raises
     ------
@@ -50,12 +64,15 @@ def read_image(layer: Image) -> Callable[[], Field]:
             "Right-click it in the layer list and use Split Stack or Merge to RGB."
         )
     data, name, um_per_px = layer.data[0] if layer.multiscale else layer.data, layer.name, pixel_size(layer)
+    if part is not None:
+        data = data[part.slices]
 
     def read() -> Field:
         if data.shape[0] * data.shape[1] > MAX_MEGAPIXELS * 1e6:
             raise ImageTooLargeError(
-                f"Layer '{name}' has {data.shape[0] * data.shape[1] / 1e6:.0f} megapixels, a slide. "
-                "Take Analyse folder or `napari-wbc run` for its file: they go tile by tile."
+                f"{'What is in view of layer' if part else 'Layer'} '{name}' has {data.shape[0] * data.shape[1] / 1e6:.0f} "
+                f"megapixels, a slide; at most {MAX_MEGAPIXELS:g} are analysed here. Zoom in and analyse what is in view, or "
+                "take Analyse folder or `napari-wbc run` for its file: they go tile by tile."
             )
         try:
             pixels = to_rgb(np.array(data))
@@ -68,7 +85,7 @@ def read_image(layer: Image) -> Callable[[], Field]:
 
 
 def in_view(layer: Image) -> Box:
-    """The part of an Image layer that the window shows.
+    """The part of an Image layer that the window shows; of a slide what napari has read for it, which is somewhat more.
 
     Raises
     ------
@@ -93,10 +110,12 @@ def read_labels(layer: Labels) -> Segmentation:
     Raises
     ------
     UsageError
-        If the layer is not one flat label image, or its ids are negative or larger than `MAX_ID`.
+        If the layer is not one flat label image, or a slide's, or its ids are negative or larger than `MAX_ID`.
     """
     if layer.ndim != 2:
         raise UsageError(f"Layer '{layer.name}' has {layer.ndim} dimensions; one flat label image is needed.")
+    if is_large(layer):
+        raise of_slide(layer)
     data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
     low, high = int(data.min(initial=0)), int(data.max(initial=0))
     if low < 0 or high > MAX_ID:

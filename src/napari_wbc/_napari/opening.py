@@ -9,6 +9,24 @@ from .review_widget import ReviewCells
 from .reviews import open_reviews, session_of
 from .saved import Saved
 from .saving import reviewed_layers
+from .slide_layer import shows_slide
+
+LOOK_PX = 60
+"""The longer side of a cell on the screen when it is looked at in a slide, px, at least."""
+
+
+def look_at_slide(viewer: Viewer, saved: Saved, cell_id: int) -> None:
+    """Look at a cell of a slide, whose layers are opened if they are not; errors as of `open_saved`."""
+    labels = shows_slide(viewer, saved.folder, saved.record.image)
+    if labels is None:
+        viewer.layers.extend(reviewed_layers(saved.folder, saved.record.image))
+        labels = shows_slide(viewer, saved.folder, saved.record.image)
+    assert labels is not None
+    cell = next(cell for cell in saved.cells if cell.cell_id == cell_id)
+    labels.selected_label = cell_id
+    scene = getattr(viewer, "scene", viewer)
+    scene.camera.center = (0, *labels.data_to_world((cell.centroid_y, cell.centroid_x)))
+    scene.camera.zoom = max(scene.camera.zoom, LOOK_PX / max(cell.box.height, cell.box.width))
 
 
 def open_saved(viewer: Viewer, saved: Saved) -> None:

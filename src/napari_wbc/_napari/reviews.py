@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from napari.components import ViewerModel
-from napari.layers import Labels
+from napari.layers import Image, Labels
 
 from ..cells import CellTable
+from .inputs import of_slide
 from .layers import read_measured
 from .origin import origin, place_of
 from .saved import Saved
@@ -34,8 +35,10 @@ def session_of(viewer: ViewerModel, labels: Labels) -> Session:
     Raises
     ------
     UsageError
-        If its cells are not measured, or its image is not there.
+        If its cells are not measured, or its image is not there, or that is a slide.
     """
+    if labels.multiscale:
+        raise of_slide(labels)
     found = labels.metadata.get(SESSION)
     if isinstance(found, Session) and found.labels is labels:
         if found.open:
@@ -51,10 +54,14 @@ def open_reviews(viewer: ViewerModel) -> list[Session]:
 
 
 def results_folder(viewer: ViewerModel) -> Path | None:
-    """The results folder of the review whose layer is active, else of the one that was opened last; None if not saved."""
+    """The results folder of the review whose layer is active, else of the one that was opened last; None if not saved.
+
+    Where nothing is under review, that of the image that was opened last from one.
+    """
     active = viewer.layers.selection.active
     sessions = sorted(open_reviews(viewer), key=lambda session: active in session.layers)
-    place = place_of(sessions[-1].image) if sessions else None
+    places = [place for layer in viewer.layers if isinstance(layer, Image) and (place := place_of(layer))]
+    place = place_of(sessions[-1].image) if sessions else places[-1] if places else None
     return None if place is None else place.folder
 
 

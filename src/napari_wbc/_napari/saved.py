@@ -15,7 +15,7 @@ from ..crop import crop
 from ..errors import UsageError
 from ..results import images_in, read_record
 from ..results.folder import commit, record_path
-from ..results.pixels import read_pixels
+from ..results.pixels import cut, open_pixels
 from ..results.record import Record, as_stored
 from ..results.runfile import input_root, read_run
 
@@ -111,15 +111,17 @@ class Folder:
         return saved
 
     def cut(self, saved: Saved, cell: Cell, size_px: int, margin: float) -> Future[RgbImage]:
-        """The crop of a cell, as `crop.crop` cuts it, cut in the thread; errors as in `results.pixels.read_pixels`."""
+        """The crop of a cell, as `crop.crop` cuts it, cut in the thread; errors as in `results.pixels.open_pixels`."""
         return self._worker.submit(self._cut, saved, cell, size_px, margin)
 
     def _cut(self, saved: Saved, cell: Cell, size_px: int, margin: float) -> RgbImage:
         pixels = self._pixels.get(saved)
-        if pixels is None:
-            pixels = read_pixels(saved.folder, saved.record, [input_root(saved.folder, read_run(saved.folder))])
-            self._pixels = {saved: pixels}  # crops of one image follow one another, unless the doubtful come first
-        return crop(pixels, cell.box, size_px, margin).copy()
+        if pixels is not None:
+            return crop(pixels, cell.box, size_px, margin).copy()
+        with open_pixels(saved.folder, saved.record, [input_root(saved.folder, read_run(saved.folder))]) as found:
+            if not saved.record.row.is_slide:
+                self._pixels = {saved: found.whole()}  # crops of one image follow one another, unless the doubtful come first
+            return cut(found, cell.box, size_px, margin).copy()
 
 
 def read_saved(folder: Path, known: dict[str, Saved]) -> dict[str, Saved]:

@@ -30,6 +30,7 @@ from . import readings
 from .layers import boxes_layer, labels_layer, outlines
 from .origin import KEY, MadeBy, Place, note, origin, place_of, set_place
 from .session import Session
+from .slide_layer import slide_layers
 
 NOBODY = Model(name="none", identity="none")
 """The model of outlines or types that no model has made."""
@@ -150,7 +151,7 @@ def _png(pixels: np.ndarray) -> bytes:
 
 
 def reviewed_layers(folder: Path, image: str | None = None) -> list[Layer]:
-    """Image, cells and boxes as they were saved; by default of the first image.
+    """Image, cells and boxes as they were saved, of a slide image and cells; by default of the first image.
 
     Raises
     ------
@@ -159,7 +160,10 @@ def reviewed_layers(folder: Path, image: str | None = None) -> list[Layer]:
     """
     run = read_run(folder)
     image = neighbour(folder) if image is None else image
-    record, analysis = read_record(folder, image), read_analysis(folder, image)
+    record = read_record(folder, image)
+    if record.row.is_slide:
+        return list(slide_layers(folder, record, input_root(folder, run)))
+    analysis = read_analysis(folder, image)
     path, field = find_field(folder, record, [input_root(folder, run)])
     pixels = Image(field.pixels.copy(), rgb=True, name=Path(image).stem)
     pixels.metadata[KEY] = {"um_per_px": field.um_per_px, "id": uuid4().hex, "path": str(path)}
@@ -174,6 +178,8 @@ def reviewed_layers(folder: Path, image: str | None = None) -> list[Layer]:
 def neighbour(folder: Path, image: str | None = None, by: int = 1) -> str:
     """The next (1) or previous (-1) image of a results folder that was analysed; without `image` the first.
 
+    Slides are passed over, as their cells are named in the gallery, unless there is nothing else.
+
     Raises
     ------
     UsageError
@@ -181,9 +187,14 @@ def neighbour(folder: Path, image: str | None = None, by: int = 1) -> str:
     """
     names = images_in(folder)
     here = names.index(image) if image in names else -1
+    slides = []
     for name in names[here + 1 :] if by > 0 else names[: max(here, 0)][::-1]:
-        if read_record(folder, name).row.status == "done":
+        row = read_record(folder, name).row
+        if row.status == "done" and not row.is_slide:
             return name
+        slides += [name] if row.is_slide and row.status == "done" else []
+    if image is None and slides:
+        return slides[0]
     raise UsageError(f"There is no {'next' if by > 0 else 'previous'} image in {folder}.")
 
 

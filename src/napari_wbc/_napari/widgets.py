@@ -11,14 +11,15 @@ from napari.viewer import Viewer
 
 from ..cells import Analysis, Box, Segmentation
 from ..config import Settings
-from ..pipeline import Models, Steps
+from ..pipeline import Models, Step, Steps
 from . import jobs
-from .inputs import in_view, read_image, read_labels
+from .inputs import in_view, is_large, read_image, read_labels
 from .layers import analysis_layers, labels_layer
 from .origin import MadeBy
 from .panels import choice
 from .place import show_boxes, show_labels, show_types
 from .reviews import reviewed, session_of
+from .slide_layer import part_layer
 from .status import describe_analysis, describe_segmentation
 from .tool import ToolWidget, chosen
 
@@ -45,8 +46,16 @@ class AnalyseImage(ToolWidget):
         images = [layer for layer in self.viewer.layers if isinstance(layer, Image)] if over == ALL_IMAGES else [image]
         part = in_view(image) if over == IN_VIEW else None
         models, settings = self.models.choice(), self.settings()
+        if part is not None and is_large(image):
+            self.job.start(_part_analysed(self.kept, models, settings, image, part), self._show_part)
+            return
         reading = [(layer, read_image(layer)) for layer in images]
         self.job.start(_analysed(self.kept, models, settings, reading, part), self._show)
+
+    def _show_part(self, found: list[Analysed]) -> str:
+        for each in found:
+            self.viewer.layers.append(each.image)
+        return self._show(found)
 
     def _show(self, found: list[Analysed]) -> str:
         self.check(*(each.image for each in found))
@@ -85,6 +94,15 @@ def _analysed(
         layers = analysis_layers(image, analysis, MadeBy.of(models, settings))
         found.append(Analysed(image, analysis, models, *layers))
     return found
+
+
+def _part_analysed(
+    kept: jobs.KeptModels, wanted: jobs.ModelChoice, settings: Settings, slide: Image, part: Box
+) -> Steps[list[Analysed]]:
+    """A part of a slide becomes an image of its own, which is reviewed and saved as any other."""
+    yield Step("read", 0, 1)
+    image = part_layer(slide, part)
+    return (yield from _analysed(kept, wanted, settings, [(image, read_image(image))], None))
 
 
 class SegmentCells(ToolWidget):

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -106,6 +107,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
     if sys.platform == "win32":  # there, processes say themselves that they ignore it
         yield
         return
+    resource_tracker.ensure_running()  # started within, by the first process, it would let Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

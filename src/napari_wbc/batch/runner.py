@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..config import Settings
+from ..errors import UsageError
 from ..pipeline import LoadModels, Models
 from ..results.leftovers import sweep
 from ..results.record import ImageRow, MarkedRow
@@ -108,7 +109,17 @@ def run(
         Images analysed together, on which the results do not depend.
     time_limit_s
         A worker process that gives no sign of life for so long is ended, as its file stalls it. None: `TIME_LIMIT_S`.
+
+    Raises
+    ------
+    UsageError
+        If there is a time limit, but no worker process of this program to end.
     """
+    if time_limit_s is not None and (cluster is not None or workers == 0):
+        who = "dask" if cluster is not None else "the program itself (--workers 0)"
+        raise UsageError(
+            f"--time-limit ends worker processes, and here {who} does the work. Leave it out, or take --workers 1."
+        )
     out, settings, redo = Path(out), settings or Settings(), redo or Redo()
     found = _find(inputs, out, shard)
     with closing(_hire(load_models, min(workers, len(found.images)), cluster, time_limit_s or TIME_LIMIT_S)) as crew:

@@ -13,8 +13,7 @@ from ..cells import Analysis
 from ..config import Settings
 from ..errors import StorageError
 from ..pipeline import Models, analyse_many
-from ..results import write_analysis, write_failure
-from ..results.mosaic import write_slide
+from ..results import write_analysis, write_failure, write_slide
 from ..results.record import ImageRow, Record, Timing
 from ..results.runfile import now
 from ..results.unfinished import forget

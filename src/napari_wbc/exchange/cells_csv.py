@@ -17,14 +17,14 @@ from ..results import tables
 from ..results.storage import writing
 from ..results.summary import CELL_COLUMNS, IMAGE_COLUMNS
 from .names import Names, one_file
-from .told import Read, Shape, Told, ToldCell, Written, as_id, as_type
+from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type
 
 CELLS, IMAGES = "cells.csv", "images.csv"
 
 _Row = dict[str, str | None]
 
 
-def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
+def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
     """Write the tables, with the lines of `results.summary`; see `told.Format`."""
     with ExitStack() as stack:
         cell_file, image_file = (stack.enter_context(writing(dst, dst / name)) for name in (CELLS, IMAGES))
@@ -32,7 +32,7 @@ def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
         image_file.write(tables.header(IMAGE_COLUMNS))
         for one in images:
             image_file.write(tables.row(IMAGE_COLUMNS, one.row.model_dump()))
-            for cell in one.analysis.cells:
+            for cell in one.cells:
                 cell_file.write(tables.row(CELL_COLUMNS, {"image": one.image} | cell.as_row()))
             yield one.image
 

@@ -16,13 +16,13 @@ from ..config import CELL_TYPES, UNCOUNTED_TYPES
 from ..errors import ResultsError
 from ..results.storage import writing
 from .names import Names, one_file, read_json
-from .polygons import fill, trim
-from .told import Outline, Read, Shape, Told, ToldCell, Written, as_id, as_type, outlines_of, type_of
+from .polygons import enclosing, fill
+from .told import Known, Outline, Read, Shape, Told, ToldCell, as_id, as_type, type_of
 
 NAME = "annotations.json"
 
 
-def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
+def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
     """Write `annotations.json`, as it goes; see `told.Format`. Names of files are those of the images below the input root."""
     categories = {name: i for i, name in enumerate((*CELL_TYPES, *UNCOUNTED_TYPES), start=1)}
     listed: list[dict[str, Any]] = []
@@ -30,9 +30,9 @@ def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
     with writing(dst, dst / NAME) as file:
         file.write(b'{"annotations": [')
         for one in images:
-            height, width = one.analysis.labels.shape
+            height, width = one.labels.shape
             listed.append({"id": len(listed) + 1, "file_name": one.image, "width": width, "height": height})
-            for cell, mask in outlines_of(one.analysis):
+            for cell, mask in one.outlines():
                 category = categories.setdefault(type_of(cell), len(categories) + 1)
                 n_cells += 1
                 ids = {"id": n_cells, "image_id": len(listed), "category_id": category}
@@ -153,8 +153,12 @@ def _outline(segmentation: Any, shape: Shape) -> Outline | None:
             raise ValueError(f"its size is {segmentation['size']}, the image has {list(shape)}")
         counts = segmentation["counts"]
         return decode(uncompress(counts) if isinstance(counts, str) else counts, shape)
-    parts = [fill([np.asarray(ring, dtype=np.float64).reshape(-1, 2)], shape) for ring in segmentation]
-    full = np.zeros(shape, dtype=bool)
-    for part in filter(None, parts):
-        full[part[1].slices] |= part[0]
-    return trim(full, Box(0, 0, *shape))
+    filled = (fill([np.asarray(ring, dtype=np.float64).reshape(-1, 2)], shape) for ring in segmentation)
+    parts = [part for part in filled if part is not None]
+    if not parts:
+        return None
+    around = enclosing(*(box for _, box in parts))
+    full = np.zeros((around.height, around.width), dtype=bool)
+    for mask, (y0, x0, y1, x1) in parts:
+        full[y0 - around.y0 : y1 - around.y0, x0 - around.x0 : x1 - around.x0] |= mask
+    return full, around

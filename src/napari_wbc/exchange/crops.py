@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..results.storage import write_bytes
 from .masks import encode_png
 from .names import files_in
-from .told import Read, Shape, Told, ToldCell, Written, as_id, as_type, type_of
+from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type, type_of
 
 SUFFIX = ".png"
 
@@ -23,14 +23,14 @@ _LONGEST_STEM = 80
 _PLAIN = "".join(chr(code) for code in range(32, 127) if chr(code) not in '%/\\:*?"<>|')
 
 
-def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
+def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
     """Write `<type>/<name of the cell>.png`, the box of each cell in native pixels; see `told.Format`."""
     for one in images:
-        pixels = one.pixels() if len(one.analysis.cells) else None
-        for cell in one.analysis.cells:
+        pixels = one.pixels() if len(one.cells) else None
+        for cell in one.cells:
             assert pixels is not None
             path = dst / folder_of(type_of(cell)) / f"{_stem(one.image)}_{cell.cell_id}{SUFFIX}"
-            write_bytes(dst, path, encode_png(pixels[cell.box.slices]))
+            write_bytes(dst, path, encode_png(pixels.read(cell.box)))
         yield one.image
 
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image as Pillow
 
-from ..cells import Box, Cell, RgbImage
+from ..cells import Box, Cell
 from ..config import CELL_TYPES
-from ..crop import crop, square
+from ..crop import square
 from ..errors import WbcError
 from ..results.folder import read_record
 from ..results.least_certain import MOST_PER_TYPE, Example
-from ..results.pixels import read_pixels
+from ..results.pixels import Pixels, cut, open_pixels
 from ..results.runfile import RunFile, input_root
 from ..results.summary import Summary
 
@@ -24,7 +25,7 @@ MOST_TYPES = 16
 """Types that are shown; a user may have added many."""
 
 MOST_MEGAPIXELS = 400.0
-"""Images are read for crops until they have so many pixels in all: 2 seconds of JPEG, a quarter of a minute of PNG."""
+"""Fields are read for crops until they have so many pixels in all: 2 seconds of JPEG, a quarter of a minute of PNG."""
 
 CROP_PX, CROP_MARGIN, JPEG_QUALITY = 112, 0.4, 80
 """Side of a crop, the surroundings it shows as a part of the cell's box, and its compression: about 3 kB each."""
@@ -100,23 +101,24 @@ def _cut(out: Path, root: Path, wanted: dict[str, list[Example]]) -> Iterator[tu
     for image, examples in wanted.items():
         try:
             record = read_record(out, image)
-            megapixels = (record.row.width or 0) * (record.row.height or 0) / 1e6
+            megapixels = 0.0 if record.row.is_slide else (record.row.width or 0) * (record.row.height or 0) / 1e6
             if megapixels > left:
                 continue
-            pixels = read_pixels(out, record, (root,))
+            with open_pixels(out, record, (root,)) as pixels:
+                cut_out = [_jpeg(pixels, example.cell) for example in examples]
         except (WbcError, OSError):
             continue
         left -= megapixels
-        for example in examples:
-            yield _key(example), Picture(example, _second_type(example.cell), _jpeg(pixels, example.cell))
+        for example, jpeg in zip(examples, cut_out, strict=True):
+            yield _key(example), Picture(example, _second_type(example.cell), jpeg)
 
 
-def _jpeg(pixels: RgbImage, cell: Cell) -> str:
+def _jpeg(pixels: Pixels[np.uint8], cell: Cell) -> str:
     """The cell with its surroundings; at the border of the image the view is moved inwards."""
-    view, (height, width) = square(cell.box, CROP_MARGIN), pixels.shape[:2]
+    view, (height, width) = square(cell.box, CROP_MARGIN), pixels.shape
     y0, x0 = max(0, min(view.y0, height - view.height)), max(0, min(view.x0, width - view.width))
     file = BytesIO()
-    picture = crop(pixels, Box(y0, x0, y0 + view.height, x0 + view.width), CROP_PX, margin=0)
+    picture = cut(pixels, Box(y0, x0, y0 + view.height, x0 + view.width), CROP_PX, margin=0)
     Pillow.fromarray(picture).save(file, "JPEG", quality=JPEG_QUALITY)
     return base64.b64encode(file.getvalue()).decode()
 

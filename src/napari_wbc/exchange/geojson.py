@@ -16,10 +16,10 @@ from typing import Any
 from ..cells import Cell, Mask
 from ..config import UNIDENTIFIED
 from ..errors import ResultsError
-from ..results.storage import place, write_bytes
+from ..results.storage import place, writing
 from .names import find_files, read_json
 from .polygons import fill, polygons
-from .told import Outline, Read, Shape, Told, ToldCell, Written, as_id, as_type, colour_of, outlines_of, type_of
+from .told import Known, Outline, Read, Shape, Told, ToldCell, as_id, as_type, colour_of, type_of
 
 SUFFIX = ".geojson"
 
@@ -30,12 +30,15 @@ _NAMESPACE = uuid.UUID("6a3c2a2e-6f0b-5b52-9d0e-0f8f0f6d7c11")
 _NO_CELLS = ("tile", "tmaCore", "root")
 
 
-def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
+def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
     """Write `<image path>.geojson` for each image; see `told.Format`."""
     for one in images:
-        features = [_feature(one.image, cell, mask) for cell, mask in outlines_of(one.analysis)]
-        text = json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False, allow_nan=False)
-        write_bytes(dst, place(dst, "", one.image, SUFFIX), text.encode())
+        with writing(dst, place(dst, "", one.image, SUFFIX)) as file:
+            file.write(b'{"type": "FeatureCollection", "features": [')
+            for n, (cell, mask) in enumerate(one.outlines()):
+                feature = json.dumps(_feature(one.image, cell, mask), ensure_ascii=False, allow_nan=False)
+                file.write((",\n" if n else "\n").encode() + feature.encode())
+            file.write(b"\n]}\n")
         yield one.image
 
 

@@ -10,7 +10,6 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,10 @@ from roifile import ROI_OPTIONS, ROI_TYPE, ImagejRoi
 from ..cells import Cell, Mask
 from ..errors import ResultsError
 from ..images import DAMAGE
-from ..results.storage import place, write_bytes
+from ..results.storage import place, writing
 from .names import find_files
 from .polygons import Ring, fill, polygons
-from .told import Read, Shape, Told, ToldCell, Written, as_id, as_type, colour_of, outlines_of, type_of
+from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type, colour_of, type_of
 
 SUFFIX = ".zip"
 
@@ -35,16 +34,17 @@ _ASTRAL = re.compile("[^\x00-\uffff]")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
+def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
     """Write `<image path>.zip` for each image; see `told.Format`."""
     for one in images:
-        file = BytesIO()
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for cell, mask in outlines_of(one.analysis):
+        with (
+            writing(dst, place(dst, "", one.image, SUFFIX)) as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
+            for cell, mask in one.outlines():
                 member = zipfile.ZipInfo(f"{cell.cell_id:06d}.roi", _EPOCH)
                 member.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(member, _roi(cell, mask).tobytes())
-        write_bytes(dst, place(dst, "", one.image, SUFFIX), file.getvalue())
         yield one.image
 
 

@@ -22,9 +22,10 @@ from ..config import CELL_TYPES, UNCOUNTED_TYPES
 from ..errors import ResultsError, UsageError
 from ..images import DAMAGE
 from ..results import tables
+from ..results.pixels import Pixels
 from ..results.storage import place, write_bytes
 from .names import find_files
-from .told import Read, Shape, Told, ToldCell, Written, as_type, tell_labels, type_of
+from .told import Known, Read, Shape, Told, ToldCell, as_type, tell_labels, type_of
 
 SUFFIX, TYPES = ".png", "types.csv"
 
@@ -32,7 +33,7 @@ _MAX_TYPES, _MAX_ID = 255, 65535
 _COLUMNS = ("number", "cell_type")
 
 
-def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
+def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
     """Write the three files of each image, and `types.csv`; see `told.Format`.
 
     Raises
@@ -42,15 +43,19 @@ def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
     """
     numbers = {name: i for i, name in enumerate((*CELL_TYPES, *UNCOUNTED_TYPES), start=1)}
     for one in images:
-        labels = one.analysis.labels
-        for cell in one.analysis.cells:
+        labels = one.labels.whole()
+        for cell in one.cells:
             numbers.setdefault(type_of(cell), len(numbers) + 1)
         if len(numbers) > _MAX_TYPES or labels.max(initial=0) > _MAX_ID:
             raise UsageError(f"{one.image} has more types or larger ids than a PNG holds. Export to ome-tiff instead.")
         number_of = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.uint8)
-        for cell in one.analysis.cells:
+        for cell in one.cells:
             number_of[cell.cell_id] = numbers[type_of(cell)]
-        for folder, pixels in (("images", one.pixels()), ("masks", labels.astype(np.uint16)), ("types", number_of[labels])):
+        for folder, pixels in (
+            ("images", one.pixels().whole()),
+            ("masks", labels.astype(np.uint16)),
+            ("types", number_of[labels]),
+        ):
             write_bytes(dst, place(dst, folder, one.image, SUFFIX), encode_png(pixels))
         yield one.image
     lines = [tables.row(_COLUMNS, {"number": i, "cell_type": name}) for name, i in numbers.items()]
@@ -98,7 +103,7 @@ def _read_levels(path: Path, shape: Shape) -> npt.NDArray[Any]:
 
 
 def _read(path: Path, types: Path | None, names: Mapping[int, str | None], shape: Shape) -> Told:
-    told = tell_labels(_read_levels(path, shape), path, None)
+    told = tell_labels(Pixels.of(_read_levels(path, shape)), path, None)
     if types is None:
         return told
     levels = _read_levels(types, shape)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ..cells import Analysis, Box, Cell, CellTable, Labels, RgbImage, Source
+from ..cells import Box, Cell, CellTable, Labels, Mask, RgbImage, Source
 from ..config import UNIDENTIFIED
-from ..measure import measure
+from ..measure import measure, placed
 from ..nucleus import nucleus_areas_px
-from .stand_ins import ellipses, stand_in_cells
-from .told import Edges, Outline, Told, ToldCell, outlines_of, type_of
+from ..results.mosaic import Mosaic, pack
+from ..results.pixels import Pixels
+from .matching import match
+from .polygons import trim
+from .stand_ins import stacked, stand_in
+from .told import Edges, Known, Outline, Told, ToldCell, type_of
 
 logger = logging.getLogger(__name__)
-
-SAME_CELL = 0.5
-"""An outline or box of no known id is that of the cell with which it has more than this IoU, as at most one cell can have."""
 
 _JUDGED = ("cell_type", "p", "none_of_five_score", "margin", "type_source", "previous_cell_type", "reviewed_by", "reviewed_at")
 """What measuring a cell again leaves as it was."""
@@ -28,147 +29,114 @@ _JUDGED = ("cell_type", "p", "none_of_five_score", "margin", "type_source", "pre
 
 @dataclass(frozen=True, eq=False)
 class Merged:
-    """An image after the import. `drawn`: no new outline is a stand-in for a box. `changed`: it differs from before."""
+    """An image after the import.
 
-    analysis: Analysis
+    Parameters
+    ----------
+    labels
+        Its outlines; None where they are as they were.
+    cells
+        One row per cell, ascending id.
+    drawn
+        No new outline is a stand-in for a box.
+    changed
+        It differs from before.
+    """
+
+    labels: Mosaic | None
+    cells: CellTable
     drawn: bool
     changed: bool
 
 
-def merge(known: Analysis, told: Told, pixels: Callable[[], RgbImage]) -> Merged:
-    """Bring what a file says into an analysis.
+def merge(known: Known, told: Told) -> Merged:
+    """Bring what a file says into what is known of an image.
 
     A cell of the file is the known one of its id, else the one that it covers most, else it is new. An outline or a type that
     differs becomes that of the file, with `human` as its source; all else stays as it is. Where outlines overlap, those of a
     person lie on top; among equals, the smaller. Cells whose pixels change are measured again; their names stay.
-
-    Parameters
-    ----------
-    known
-        The analysis of the image.
-    told
-        What the file says.
-    pixels
-        Reads the image, (H, W, 3) uint8; called only where something is to be measured.
     """
     before = {cell.cell_id: cell for cell in known.cells}
-    pairs = _with_ids(known, told)
+    pairs = match(known, told)
     outlines = _changed_outlines(known, pairs)
-    stand_ins = {i: cell.box for i, cell in pairs.items() if i not in before and cell.outline is None and cell.box is not None}
+    stand_ins = {
+        i: _on_pixels(cell.box)
+        for i, cell in pairs.items()
+        if i not in before and cell.outline is None and cell.box is not None
+    }
     gone = set(before) - set(pairs) if told.whole else set()
     if n_human := sum(before[i].outline_source == "human" for i in gone):
         logger.warning("%d cells that a person had outlined are not in the file, and are removed.", n_human)
-    labels = _paint(known, outlines, gone, stand_ins)
+    below = {i: (mask, box) for i, mask, box in stacked(stand_ins, known.labels.shape)}
+    painted = _paint(known, outlines, gone, below)
+    changed = _changed(known, painted, outlines | below, gone)
     new = {i: _NEW for i in pairs if i not in before}
-    named = {i: _name(cell, pairs[i]) if i in pairs else cell for i, cell in (before | new).items()}
-    cells = _measure_again(known, labels, named, outlines, stand_ins, pixels)
+    named = {i: _name(cell, pairs[i]) if i in pairs else cell for i, cell in (before | new).items() if i not in gone}
+    cells = _measure_again(known, named, changed, outlines, below)
     if lost := len(pairs.keys() - cells.keys()):
         logger.warning("%d cells of the file are covered by others or outside the image, and are left out.", lost)
-    changed = cells != before
-    analysis = dataclasses.replace(known, labels=labels, cells=CellTable(tuple(cells[i] for i in sorted(cells))))
-    return Merged(analysis if changed else known, not stand_ins, changed)
+    table = CellTable(tuple(cells[i] for i in sorted(cells)))
+    labels = Mosaic.of(painted, table) if changed or gone else None
+    return Merged(labels, table, not stand_ins, cells != before)
 
 
-def _with_ids(known: Analysis, told: Told) -> dict[int, ToldCell]:
-    """The cells of the file, by the id of the known cell that each is, or by a new one."""
-    ids = {cell.cell_id for cell in known.cells}
-    found: dict[int, ToldCell] = {}
-    others, new = [], []
-    for cell in told.cells:
-        if cell.cell_id in ids and cell.cell_id not in found:
-            found[cell.cell_id] = cell
-        else:
-            others.append(cell)
-    near = _Near(known)
-    for cell in others:
-        i = near.find(cell)
-        if i is None or (i in found and cell.outline is not None):
-            new.append(cell)
-        elif i not in found:  # a second box of a cell says nothing
-            found[i] = cell
-    if not told.whole:
-        if new:
-            logger.warning("%d cells of the file are not among the results, and are left out.", len(new))
-        return found
-    there = {_content(cell) for cell in found.values()}
-    last = max([0, *ids, *(cell.cell_id or 0 for cell in told.cells)])
-    for cell in new:
-        if cell.cell_id is not None and cell.cell_id not in ids and cell.cell_id not in found:
-            found[cell.cell_id] = cell
-        elif (what := _content(cell)) is None or what not in there:
-            last += 1
-            found[last] = cell
-    return found
-
-
-def _content(cell: ToldCell) -> tuple[Box, bytes] | None:
-    """What two copies of one outline have in common."""
-    return None if cell.outline is None else (cell.outline[1], cell.outline[0].tobytes())
-
-
-class _Near:
-    """Finds the known cell that an outline or a box of no known id is."""
-
-    def __init__(self, known: Analysis) -> None:
-        self.labels = known.labels
-        self.areas = {cell.cell_id: cell.area_px for cell in known.cells}
-        self.ids = list(self.areas)
-        self.boxes = np.array([cell.box for cell in known.cells], dtype=float).reshape(-1, 4)
-
-    def find(self, cell: ToldCell) -> int | None:
-        """Its id, or None if there is none."""
-        if cell.outline is not None:
-            mask, box = cell.outline
-            under = np.bincount(self.labels[box.slices][mask])
-            under[0] = 0
-            i, common = int(under.argmax()), int(under.max())
-            union = self.areas.get(i, 0) + int(np.count_nonzero(mask)) - common
-            return i if i in self.areas and common > SAME_CELL * union else None
-        if cell.box is None or not self.ids:
-            return None
-        overlaps = self._overlaps(*cell.box)
-        return self.ids[int(overlaps.argmax())] if overlaps.max() > SAME_CELL else None
-
-    def _overlaps(self, x0: float, y0: float, x1: float, y1: float) -> npt.NDArray[np.float64]:
-        """IoU of a box with those of the known cells, (N,)."""
-        top, left, bottom, right = self.boxes.T
-        common = np.maximum(np.minimum(bottom, y1) - np.maximum(top, y0), 0)
-        common *= np.maximum(np.minimum(right, x1) - np.maximum(left, x0), 0)
-        union: npt.NDArray[np.float64] = (bottom - top) * (right - left) + (x1 - x0) * (y1 - y0) - common
-        iou: npt.NDArray[np.float64] = common / union
-        return iou
-
-
-def _changed_outlines(known: Analysis, pairs: dict[int, ToldCell]) -> dict[int, Outline]:
+def _changed_outlines(known: Known, pairs: dict[int, ToldCell]) -> dict[int, Outline]:
     """The outlines that differ from what is known, by id."""
-    now = {cell.cell_id: (mask, cell.box) for cell, mask in outlines_of(known) if cell.cell_id in pairs}
-    return {
-        i: cell.outline
-        for i, cell in pairs.items()
-        if cell.outline is not None and not (i in now and (cell.as_written or _same(cell.outline, now[i])))
-    }
+    cells = {cell.cell_id: cell for cell in known.cells}
+
+    def is_known(i: int, cell: ToldCell) -> bool:
+        return i in cells and (cell.as_written or _same(cell.outline, (known.outline(cells[i]), cells[i].box)))
+
+    return {i: cell.outline for i, cell in pairs.items() if cell.outline is not None and not is_known(i, cell)}
 
 
 def _same(one: Outline | None, other: Outline | None) -> bool:
     return one is not None and other is not None and one[1] == other[1] and bool(np.array_equal(one[0], other[0]))
 
 
-def _paint(known: Analysis, outlines: dict[int, Outline], gone: set[int], stand_ins: dict[int, Edges]) -> Labels:
-    """The labels with changed outlines, and ellipses for boxes where nothing else is; without the cells that are gone."""
-    labels = known.labels.copy()
-    on_top = dict(outlines)
-    for cell, mask in outlines_of(known):
-        if cell.cell_id in gone or cell.cell_id in outlines:
-            labels[cell.box.slices][mask] = 0
-        elif cell.outline_source == "human" and outlines:
-            on_top[cell.cell_id] = (mask, cell.box)
+def _on_pixels(edges: Edges) -> Box:
+    x0, y0, x1, y1 = (round(edge) for edge in edges)
+    return Box(y0, x0, y1, x1)
+
+
+def _paint(known: Known, outlines: dict[int, Outline], gone: set[int], below: dict[int, Outline]) -> Pixels[np.int32]:
+    """The labels with changed outlines, and those `below` where nothing else is; without the cells that are gone."""
+    shape, erased = known.labels.shape, [*gone, *outlines]
+    humans = [cell for cell in known.cells if outlines and cell.outline_source == "human" and cell.cell_id not in erased]
+    on_top = outlines | {cell.cell_id: (known.outline(cell), cell.box) for cell in humans}
+    top, bottom = Mosaic(shape), Mosaic(shape)
     for i, (mask, box) in sorted(on_top.items(), key=lambda item: -np.count_nonzero(item[1][0])):
-        labels[box.slices][mask] = i
-    ids = np.array([0, *stand_ins], dtype=np.int32)
-    drawn = ids[ellipses([Box(*(round(v) for v in (y0, x0, y1, x1))) for x0, y0, x1, y1 in stand_ins.values()], labels.shape)]
-    labels = np.where(labels == 0, drawn, labels)
-    labels.flags.writeable = False
-    return labels
+        top.add(i, box, pack(mask))
+    for i, (mask, box) in below.items():
+        bottom.add(i, box, pack(mask))
+
+    def read(window: Box) -> Labels:
+        labels, drawn = known.labels.read(window), top.paint(window)
+        labels = np.where(drawn > 0, drawn, np.where(np.isin(labels, erased), 0, labels))
+        return np.where(labels > 0, labels, bottom.paint(window)).astype(np.int32)
+
+    return Pixels(shape, read)
+
+
+def _changed(known: Known, painted: Pixels[np.int32], drawn: dict[int, Outline], gone: set[int]) -> dict[int, Outline | None]:
+    """The outlines that are not as they were, for being `drawn` or covered by what is; None where nothing is left of one."""
+    before = {cell.cell_id: cell for cell in known.cells if cell.cell_id not in gone}
+    edges = np.array([box for _, box in drawn.values()]).reshape(-1, 4).T
+    looked_at = {i: cell.box for i, cell in before.items() if _meets(cell.box, edges)} | {
+        i: box for i, (_, box) in drawn.items()
+    }
+    found = {}
+    for i, box in looked_at.items():
+        now = trim(painted.read(box) == i, box)
+        if i not in before or not _same(now, (known.outline(before[i]), before[i].box)):
+            found[i] = now
+    return found
+
+
+def _meets(box: Box, edges: npt.NDArray[np.int64]) -> bool:
+    """Whether a box meets one of others, whose y0, x0, y1, x1 are the rows of (4, N)."""
+    y0, x0, y1, x1 = edges
+    return bool(((y0 < box.y1) & (box.y0 < y1) & (x0 < box.x1) & (box.x0 < x1)).any())
 
 
 _NEW = Cell(0, Box(0, 0, 0, 0), 0, 0, 0, False, cell_type=UNIDENTIFIED)
@@ -187,34 +155,30 @@ def _name(cell: Cell, told: ToldCell) -> Cell:
 
 
 def _measure_again(
-    known: Analysis,
-    labels: Labels,
+    known: Known,
     cells: dict[int, Cell],
+    changed: dict[int, Outline | None],
     outlines: Collection[int],
     stand_ins: Collection[int],
-    pixels: Callable[[], RgbImage],
 ) -> dict[int, Cell]:
     """The cells that have pixels, by id; those whose pixels have changed as they measure now."""
-    differs = labels != known.labels
-    changed = _ids_in(known.labels[differs]) | _ids_in(labels[differs])
     found = {i: cell for i, cell in cells.items() if i not in changed and cell.area_px > 0}
-    placed = {cell.cell_id: cell for cell in stand_in_cells(_only(labels, changed & set(stand_ins)))}
-    if drawn := changed - set(stand_ins):
-        image, only = pixels(), _only(labels, drawn)
-        scores = {i: score for i in drawn if i not in outlines and (score := cells[i].segmentation_score) is not None}
-        nuclei = nucleus_areas_px(image, only)
-        placed |= {cell.cell_id: cell for cell in measure(image, only, scores, known.scale.um_per_px, nuclei)}
-    for i, cell in placed.items():
+    left = {i: outline for i, outline in changed.items() if outline is not None}
+    pixels = known.pixels() if left.keys() - stand_ins else None
+    for i, (mask, box) in left.items():
+        if i in stand_ins or pixels is None:
+            cell = stand_in(i, mask, box, known.labels.shape)
+        else:
+            score = None if i in outlines else cells[i].segmentation_score
+            cell = _measured(pixels.read(box), mask, score, known.row.um_per_px)
+            cell = placed(cell, i, box, known.labels.shape)
         source: Source = "human" if i in outlines else cells[i].outline_source
         found[i] = dataclasses.replace(cell, outline_source=source, **{name: getattr(cells[i], name) for name in _JUDGED})
     return found
 
 
-def _ids_in(labels: Labels) -> set[int]:
-    """The ids of the cells that occur in labels of any shape."""
-    return set(np.flatnonzero(np.bincount(labels.ravel())).tolist()) - {0}
-
-
-def _only(labels: Labels, ids: Collection[int]) -> Labels:
-    """The labels of some cells alone."""
-    return np.where(np.isin(labels, list(ids)), labels, 0).astype(np.int32)
+def _measured(view: RgbImage, mask: Mask, score: float | None, um_per_px: float | None) -> Cell:
+    """A cell as it measures in its box, (h, w, 3) uint8, of which its pixels are the mask (h, w) bool."""
+    labels = mask.astype(np.int32)
+    scores = {} if score is None else {1: score}
+    return measure(view, labels, scores, um_per_px, nucleus_areas_px(view, labels))[0]

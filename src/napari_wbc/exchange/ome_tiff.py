@@ -12,22 +12,28 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from ..cells import Labels
 from ..errors import ResultsError
-from ..images import DAMAGE, guard_lzw, tiff_directories
-from ..results.storage import place, write_bytes
+from ..results.label_images import open_tiled, write_mosaic
+from ..results.mosaic import Mosaic
+from ..results.storage import place, writing
 from . import cells_csv
 from .names import find_files
-from .told import Read, Shape, Told, Written, tell_labels
+from .told import Known, Read, Shape, Told, tell_labels
 
 SUFFIX = ".ome.tif"
 
 
-def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
-    """Write `<image path>.ome.tif` for each image, and `cells.csv` and `images.csv`; see `told.Format`."""
+def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
+    """Write `<image path>.ome.tif` for each image, a slide's as a tiled pyramid, and the tables; see `told.Format`."""
 
-    def labels_first() -> Iterator[Written]:
+    def labels_first() -> Iterator[Known]:
         for one in images:
-            write_bytes(dst, place(dst, "", one.image, SUFFIX), _encode(one))
+            with writing(dst, place(dst, "", one.image, SUFFIX)) as file:
+                if one.row.is_slide:
+                    write_mosaic(file, Mosaic.of(one.labels, one.cells), one.row.um_per_px)
+                else:
+                    file.write(_encode(one.labels.whole(), one.row.um_per_px))
             yield one
 
     yield from cells_csv.write(labels_first(), dst)
@@ -41,9 +47,8 @@ def find(src: Path, images: Sequence[str]) -> Mapping[str, Read]:
     return {image: partial(_read, path, named.get(image)) for image, path in found.items()}
 
 
-def _encode(one: Written) -> bytes:
-    """The label image of an image; equal labels and pixel size give equal bytes."""
-    labels, um_per_px = one.analysis.labels, one.row.um_per_px
+def _encode(labels: Labels, um_per_px: float | None) -> bytes:
+    """A label image (H, W) int32 as a file; equal labels and pixel size give equal bytes."""
     array = labels.astype(np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32)
     size = {} if um_per_px is None else {f"PhysicalSize{axis}": um_per_px for axis in "XY"}
     units = {f"{name}Unit": "µm" for name in size}
@@ -57,17 +62,9 @@ def _encode(one: Written) -> bytes:
 
 
 def _read(path: Path, types: Read | None, shape: Shape) -> Told:
-    try:
-        tiff_directories(path.read_bytes())
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            guard_lzw(series)
-            found = series.shape
-            labels = series.asarray() if found == shape else None
-    except (*DAMAGE, MemoryError) as error:
-        raise ResultsError(f"The label image {path} cannot be read: {error}. Write it again.") from error
-    if labels is None:
-        raise ResultsError(
-            f"The label image {path} has the shape {found}; expected {shape}, that of the image. Write it again."
-        )
-    return tell_labels(labels, path, types(shape) if types is not None else None)
+    with open_tiled(path, "Write it again.") as (labels, *_):
+        if labels.shape != shape:
+            raise ResultsError(
+                f"The label image {path} has the shape {labels.shape}; expected {shape}, that of the image. Write it again."
+            )
+        return tell_labels(labels, path, types(shape) if types is not None else None)

@@ -92,6 +92,12 @@ def trim(mask: Mask, box: Box) -> tuple[Mask, Box] | None:
     return mask[inside.slices], Box(y + inside.y0, x + inside.x0, y + inside.y1, x + inside.x1)
 
 
+def enclosing(first: Box, *others: Box) -> Box:
+    """The smallest box that holds all of some boxes."""
+    y0, x0, y1, x1 = zip(first, *others, strict=True)
+    return Box(min(y0), min(x0), max(y1), max(x1))
+
+
 def _crossings(
     starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64], y0: int, y1: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:

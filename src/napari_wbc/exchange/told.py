@@ -1,25 +1,30 @@
-"""What a file of another program says of the cells of an image: data, never paths or code."""
+"""What is known of an image, and what a file of another program says of its cells: data, never paths or code."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from ..cells import Analysis, Box, Cell, Labels, Mask, RgbImage
+from ..cells import Box, Cell, CellTable, Mask
 from ..config import TYPE_COLOURS, UNIDENTIFIED, USER_TYPE_COLOUR
 from ..crop import boxes
 from ..errors import ResultsError
+from ..results.pixels import Pixels
 from ..results.record import ImageRow
+from .polygons import enclosing
 
 MAX_ID = 1_000_000
 """Cells with larger ids are numbered anew: whoever goes through all ids up to the last would take for ever."""
 
+
+_WINDOW_PX = 2048
+"""Side of the parts in which label images are gone through, px."""
 
 Outline: TypeAlias = tuple[Mask, Box]
 """The pixels of a cell: (h, w) bool and its box, within the image."""
@@ -65,17 +70,39 @@ class Told:
 
 
 @dataclass(frozen=True, eq=False)
-class Written:
-    """An image to be written; its pixels (H, W, 3) uint8 are read when they are asked for."""
+class Known:
+    """What is known of an image. Labels and pixels are read box by box, so that a slide is never in memory whole.
+
+    Parameters
+    ----------
+    row
+        Its line of `images.csv`.
+    cells
+        Its cells, ascending id.
+    labels
+        (H, W) int32, value = `cell_id`.
+    pixels
+        Opens the picture, (H, W, 3) uint8; called where it is needed.
+    """
 
     row: ImageRow
-    analysis: Analysis
-    pixels: Callable[[], RgbImage]
+    cells: CellTable
+    labels: Pixels[np.int32]
+    pixels: Callable[[], Pixels[np.uint8]]
 
     @property
     def image(self) -> str:
         """Path relative to the input root, with `/`."""
         return self.row.image
+
+    def outline(self, cell: Cell) -> Mask:
+        """The pixels of one of its cells, (h, w) bool, in the box of the cell."""
+        mask: Mask = self.labels.read(cell.box) == cell.cell_id
+        return mask
+
+    def outlines(self) -> Iterator[tuple[Cell, Mask]]:
+        """The cells, each with its pixels in its box, (h, w) bool."""
+        return ((cell, self.outline(cell)) for cell in self.cells)
 
 
 Shape: TypeAlias = tuple[int, int]
@@ -87,7 +114,7 @@ Read: TypeAlias = Callable[[Shape], Told]
 class Format(Protocol):
     """A format of files: a module that writes and reads it."""
 
-    def write(self, images: Iterable[Written], dst: Path) -> Iterator[str]:
+    def write(self, images: Iterable[Known], dst: Path) -> Iterator[str]:
         """Write images into the new folder `dst`; yields the name of each when it is written."""
 
     def find(self, src: Path, images: Sequence[str]) -> Mapping[str, Read]:
@@ -117,13 +144,7 @@ def colour_of(cell_type: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def outlines_of(analysis: Analysis) -> Iterator[tuple[Cell, Mask]]:
-    """The cells, each with its pixels in its box, (h, w) bool."""
-    for cell in analysis.cells:
-        yield cell, analysis.labels[cell.box.slices] == cell.cell_id
-
-
-def tell_labels(labels: npt.NDArray[Any], path: Path, named: Told | None) -> Told:
+def tell_labels(labels: Pixels[Any], path: Path, named: Told | None) -> Told:
     """What a label image (H, W) says, with the types and reviews of `named`.
 
     Raises
@@ -131,16 +152,29 @@ def tell_labels(labels: npt.NDArray[Any], path: Path, named: Told | None) -> Tol
     ResultsError
         If its values are no ids.
     """
-    if labels.dtype.kind not in "iu" or int(labels.min(initial=0)) < 0:
-        raise ResultsError(f"{path} is no label image: expected whole numbers from 0 on, found {labels.dtype}. Write it again.")
-    ids, inverse = np.unique(labels, return_inverse=True)
-    first = int(ids[0] == 0)
-    numbered: Labels = inverse.reshape(labels.shape).astype(np.int32) + np.int32(1 - first)
-    known = {cell.cell_id: cell for cell in named.cells} if named is not None else {}
-    cells = []
-    for n, box in boxes(numbered).items():
-        cell_id = as_id(int(ids[n - 1 + first]))
+    cells, known = [], {cell.cell_id: cell for cell in named.cells} if named is not None else {}
+    for value, box in sorted(_boxes(labels, path).items()):
+        cell_id = as_id(value)
         said = known.get(cell_id) or ToldCell()
-        cells.append(dataclasses.replace(said, cell_id=cell_id, outline=(numbered[box.slices] == n, box)))
+        cells.append(dataclasses.replace(said, cell_id=cell_id, outline=(labels.read(box) == value, box)))
     review = (None, None) if named is None else (named.reviewed_by, named.reviewed_at)
     return Told(cells, True, *review)
+
+
+def _boxes(labels: Pixels[Any], path: Path) -> dict[int, Box]:
+    """The box of every value but 0, window by window."""
+    found: dict[int, Box] = {}
+    height, width = labels.shape
+    for y, x in itertools.product(range(0, height, _WINDOW_PX), range(0, width, _WINDOW_PX)):
+        part = labels.read(Box(y, x, min(y + _WINDOW_PX, height), min(x + _WINDOW_PX, width)))
+        if part.dtype.kind not in "iu" or int(part.min(initial=0)) < 0:
+            raise ResultsError(
+                f"{path} is no label image: expected whole numbers from 0 on, found {part.dtype}. Write it again."
+            )
+        values = np.unique(part[part > 0])
+        numbered = np.where(part > 0, np.searchsorted(values, part) + 1, 0).astype(np.int32)
+        for n, box in boxes(numbered).items():
+            value, (y0, x0, y1, x1) = int(values[n - 1]), box
+            here = Box(y0 + y, x0 + x, y1 + y, x1 + x)
+            found[value] = enclosing(here, found.get(value, here))
+    return found

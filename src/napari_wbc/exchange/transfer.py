@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..cells import Box, CellTable
 from ..errors import ImageError, ResultsError, UsageError
-from ..results import images_in, iter_records, read_analysis, read_record, write_analysis
-from ..results.pixels import read_pixels
+from ..results import images_in, iter_records, read_record
+from ..results.folder import commit
+from ..results.label_images import open_labels, write_labels
+from ..results.pixels import open_pixels
+from ..results.record import ImageRow, Record, as_stored
 from ..results.replaced import copy_old, date
 from ..results.runfile import Progress, input_root, read_run
 from . import cells_csv, coco, crops, geojson, imagej_roi, masks, ome_tiff, yolo
-from .merging import merge
-from .told import Format, Read, Written
+from .merging import Merged, merge
+from .told import Format, Known, Read, Told
 
 MODULES: dict[str, Format] = {
     "geojson": geojson,
@@ -26,6 +31,9 @@ MODULES: dict[str, Format] = {
     "crops": crops,
 }
 """The modules of the formats, by name."""
+
+FIELDS_ONLY = ("png-masks", "yolo")
+"""Formats in which every image is a picture to be read whole: a slide is none."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ def export_results(
 
     Returns
     -------
-    A generator of progress that returns what was done.
+    A generator of progress that returns what was done. An image that the format cannot hold has failed.
 
     Raises
     ------
@@ -90,18 +98,38 @@ def export_results(
     roots = (*images, input_root(out, read_run(out)))
     if dst.exists() and (not dst.is_dir() or any(dst.iterdir())):
         raise UsageError(f"{dst} is not an empty folder. Name a new folder for the export.")
-    records = [record.image for record in iter_records(out) if record.row.status == "done"]
-    done = []
-    for image in form.write(_read_all(out, records, roots), dst):
+    rows = [record.row for record in iter_records(out) if record.row.status == "done"]
+    refused = {row.image: reason for row in rows if (reason := _refusal(name, row))}
+    written, done = [row.image for row in rows if row.image not in refused], list[str]()
+    for n, (image, reason) in enumerate(refused.items(), start=1):
+        yield Progress(image, "failed", reason, None, n, len(rows))
+    for image in form.write(_read_all(out, written, roots), dst):
         done.append(image)
-        yield Progress(image, "done", None, None, len(done), len(records))
-    return Transfer(out, dst, tuple(done), (), ())
+        yield Progress(image, "done", None, None, len(refused) + len(done), len(rows))
+    return Transfer(out, dst, tuple(done), (), tuple(refused))
 
 
-def _read_all(out: Path, images: Sequence[str], roots: Sequence[Path]) -> Iterator[Written]:
+def _refusal(name: str, row: ImageRow) -> str | None:
+    """Why a format does not hold an image; None if it does."""
+    if name in FIELDS_ONLY and row.is_slide:
+        return f"a whole-slide image does not go into {name}, whose images are read whole. Take geojson, coco or ome-tiff."
+    return None
+
+
+def _read_all(out: Path, images: Sequence[str], roots: Sequence[Path]) -> Iterator[Known]:
     for image in images:
-        record = read_record(out, image)
-        yield Written(record.row, read_analysis(out, image), lambda record=record: read_pixels(out, record, roots))  # type: ignore[misc]
+        with _open(out, read_record(out, image), roots) as known:
+            yield known
+
+
+@contextmanager
+def _open(out: Path, record: Record, roots: Sequence[Path]) -> Iterator[Known]:
+    """What is known of an image that was analysed; its files are open as long as it is looked at."""
+    if record.row.status == "failed":
+        raise ResultsError(f"{record.image} was not analysed: {record.row.error}.")
+    with ExitStack() as stack:
+        labels = stack.enter_context(open_labels(out, record))
+        yield Known(record.row, CellTable(record.cells), labels, lambda: stack.enter_context(open_pixels(out, record, roots)))
 
 
 def import_into(
@@ -142,42 +170,46 @@ def import_into(
     found = form.find(src, images_in(out))
     ended: dict[str, list[str]] = {"done": [], "skipped": [], "failed": []}
     for n, image in enumerate(sorted(found), start=1):
-        step = _import(out, image, found[image], roots, n, len(found))
+        step = _import(name, out, image, found[image], roots, n, len(found))
         ended[step.status].append(image)
         yield step
     return Transfer(src, out, *(tuple(ended[status]) for status in ("done", "skipped", "failed")))
 
 
-def _import(out: Path, image: str, read: Read, roots: Sequence[Path], n: int, total: int) -> Progress:
+def _import(name: str, out: Path, image: str, read: Read, roots: Sequence[Path], n: int, total: int) -> Progress:
     """Bring what is said of one image into its record."""
     try:
         record = read_record(out, image)
-        known = read_analysis(out, image)
-        height, width = known.labels.shape
-        told = read((height, width))
-        merged = merge(known, told, lambda: read_pixels(out, record, roots))
+        if reason := _refusal(name, record.row):
+            raise ResultsError(f"{image}: {reason}")
+        with _open(out, record, roots) as known:
+            told = read(known.labels.shape)
+            merged = merge(known, told)
     except (ResultsError, ImageError) as error:
         return Progress(image, "failed", str(error), None, n, total)
-    by, at = record.row.reviewed_by, record.row.reviewed_at
-    review = (told.reviewed_by, told.reviewed_at) if told.reviewed_by else (by, at)
-    if not merged.drawn:
-        review = (None, None)  # nobody vouches for stand-ins
-    if not merged.changed and review == (by, at):
+    review = _review(record.row, told, merged)
+    if not merged.changed and review == (record.row.reviewed_by, record.row.reviewed_at):
         return Progress(image, "skipped", None, record.row.n_cells, n, total)
-    left = {cell.cell_id for cell in merged.analysis.cells}
-    if any(cell.source == "human" and cell.cell_id not in left for cell in known.cells):
+    left = {cell.cell_id for cell in merged.cells}
+    if any(cell.source == "human" and cell.cell_id not in left for cell in record.cells):
         copy_old(out, image, date())
-    source, origin = record.hashes.input, record.hashes.origin
-    write_analysis(
-        out,
-        image,
-        merged.analysis,
-        source,
-        origin,
-        timing=record.timing,
-        edited=True,
-        reviewed_by=review[0],
-        reviewed_at=review[1],
-        slide=record.row.slide,
-    )
-    return Progress(image, "done", None, len(merged.analysis.cells), n, total)
+    _write(out, record, merged, review)
+    return Progress(image, "done", None, len(merged.cells), n, total)
+
+
+def _review(row: ImageRow, told: Told, merged: Merged) -> tuple[str | None, str | None]:
+    """Who vouches for the cells of the image, and since when: nobody does for stand-ins."""
+    if not merged.drawn:
+        return None, None
+    return (told.reviewed_by, told.reviewed_at) if told.reviewed_by else (row.reviewed_by, row.reviewed_at)
+
+
+def _write(out: Path, record: Record, merged: Merged, review: tuple[str | None, str | None]) -> None:
+    """Write the label image, where it has changed, and the record."""
+    row, hashes = record.row, record.hashes
+    if merged.labels is not None:
+        labels = merged.labels if row.is_slide else merged.labels.paint(Box(0, 0, *merged.labels.shape))
+        hashes = hashes.model_copy(update={"labels": write_labels(out, record.image, labels, row.um_per_px)})
+    row = row.model_copy(update={"n_cells": len(merged.cells), "reviewed_by": review[0], "reviewed_at": review[1]})
+    cells = tuple(map(as_stored, merged.cells))
+    commit(out, record.model_copy(update={"row": row, "cells": cells, "hashes": hashes, "edited": True}))

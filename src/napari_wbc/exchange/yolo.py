@@ -18,18 +18,18 @@ from ..errors import ResultsError
 from ..results.storage import place, write_bytes
 from .masks import encode_png
 from .names import find_files
-from .told import Edges, Read, Shape, Told, ToldCell, Written, as_type, type_of
+from .told import Edges, Known, Read, Shape, Told, ToldCell, as_type, type_of
 
 SUFFIX, DATA, CLASSES = ".txt", "data.yaml", "classes.txt"
 
 
-def write(images: Iterable[Written], dst: Path) -> Iterator[str]:
+def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
     """Write `images/<image path>.png`, upright, `labels/<image path>.txt` and `data.yaml`; see `told.Format`."""
     numbers = {name: i for i, name in enumerate((*CELL_TYPES, *UNCOUNTED_TYPES))}
     for one in images:
-        shape = one.analysis.labels.shape
-        lines = [_line(cell, numbers.setdefault(type_of(cell), len(numbers)), shape) for cell in one.analysis.cells]
-        write_bytes(dst, place(dst, "images", one.image, ".png"), encode_png(one.pixels()))
+        shape = one.labels.shape
+        lines = [_line(cell, numbers.setdefault(type_of(cell), len(numbers)), shape) for cell in one.cells]
+        write_bytes(dst, place(dst, "images", one.image, ".png"), encode_png(one.pixels().whole()))
         write_bytes(dst, place(dst, "labels", one.image, SUFFIX), "".join(lines).encode())
         yield one.image
     data = {"train": "images", "val": "images", "names": {i: name for name, i in numbers.items()}}

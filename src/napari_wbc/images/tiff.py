@@ -21,6 +21,8 @@ from .lzw import guard_lzw
 from .rgb import to_rgb, to_uint8, upright
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+NDPI = (65420).to_bytes(2, "little")
+"""A tag that every page of an NDPI file has."""
 _BASELINE_TAGS = set(range(254, 348))
 
 Buffer = bytes | mmap.mmap
@@ -32,7 +34,7 @@ def decode_tiff(data: bytes, max_megapixels: float) -> Field:
     import tifffile
 
     directories = tiff_directories(data)
-    with tifffile.TiffFile(BytesIO(data)) as tiff:
+    with tifffile.TiffFile(BytesIO(data), is_ndpi=is_ndpi(data)) as tiff:
         series = sound_series(tiff, directories, len(data), max_megapixels)
         array = np.asarray(series.asarray(level=0, maxworkers=1))
         orientation = int(series.keyframe.tags.valueof(274, default=1))
@@ -71,7 +73,8 @@ def sound_series(tiff: Any, directories: list[set[int]], n_bytes: int, max_megap
 def tiff_directories(data: Buffer) -> list[set[int]]:
     """The codes of the tags of every page; refuses a chain of pages that leaves the file or bites its tail."""
     order, big = "<" if data[:1] == b"I" else ">", 43 in data[2:4]
-    word, count, tag_size = ("Q", "Q", 20) if big else ("I", "H", 12)
+    count, tag_size = ("Q", 20) if big else ("H", 12)
+    word = "Q" if big or is_ndpi(data) else "I"
     pages: dict[int, set[int]] = {}
     (at,) = struct.unpack_from(order + word, data, 8 if big else 4)
     while at:
@@ -84,6 +87,18 @@ def tiff_directories(data: Buffer) -> list[set[int]]:
     if not pages:
         raise UnreadableImageError("the TIFF has no page. Copy or export it again.")
     return list(pages.values())
+
+
+def is_ndpi(data: Buffer) -> bool:
+    """Whether a TIFF is Hamamatsu's: its first page, whose place has 64 bits in a file of 32, has the tag 65420."""
+    if data[:4] != b"II*\0" or len(data) < 12:
+        return False
+    (at,) = struct.unpack_from("<Q", data, 4)
+    if not 12 <= at <= len(data) - 2:
+        return False
+    (n_tags,) = struct.unpack_from("<H", data, at)
+    tags = data[at + 2 : at + 2 + 12 * n_tags]
+    return any(tags[i : i + 2] == NDPI for i in range(0, len(tags), 12))
 
 
 def _check_single(tiff: Any, series: Any) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from .folder import (
-    encode_labels,
     images_in,
     iter_records,
-    labels_path,
     read_analysis,
-    read_labels,
     read_mark,
     read_record,
     record_path,
     slide_of,
     write_analysis,
     write_failure,
+    write_slide,
 )
+from .label_images import encode_labels, labels_path, read_labels
 
 __all__ = [
     "encode_labels",
@@ -30,4 +29,5 @@ __all__ = [
     "slide_of",
     "write_analysis",
     "write_failure",
+    "write_slide",
 ]

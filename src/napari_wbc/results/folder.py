@@ -1,32 +1,26 @@
-"""The results folder: one record and one label image per image; the record is written last and is the commit mark.
+"""The results folder: a record of each image, written after its label image (`label_images.py`), as the commit mark.
 
 The tables are made from the records alone (`collect.py`); `run.json` tells how the records were made (`runfile.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-import numpy as np
-import tifffile
 from pydantic import ValidationError
 
-from ..cells import Analysis, CellTable, Domain, Labels, Scale
+from ..cells import Analysis, CellTable, Domain, Scale
 from ..errors import ResultsError
-from ..images import DAMAGE, guard_lzw, tiff_directories
+from .label_images import labels_path, read_labels, write_labels
+from .mosaic import Mosaic
 from .record import Hashes, ImageRow, InputFile, Mark, Origin, Record, Timing, as_stored
 from .storage import place, remove, write_bytes
 
 R = TypeVar("R", Record, Mark)
-
-ZLIB_RATIO = 1032
-"""Bytes that one byte of a zlib stream unpacks to at most: a small file that declares more is not decoded."""
 
 
 def slide_of(image: str) -> str:
@@ -45,7 +39,6 @@ def write_analysis(
     edited: bool = False,
     reviewed_by: str | None = None,
     reviewed_at: str | None = None,
-    slide: str | None = None,
 ) -> Record:
     """Write the label image, then the record, of an analysed image.
 
@@ -61,8 +54,6 @@ def write_analysis(
         A person saved it: batch never overwrites it.
     reviewed_by, reviewed_at
         The person who vouches for every cell of the image, and when (ISO 8601, UTC).
-    slide
-        The image itself where that is a whole-slide image; None: its parent folder.
 
     Raises
     ------
@@ -71,16 +62,30 @@ def write_analysis(
     ResultsError
         If the name of the image would leave the folder.
     """
-    labels = encode_labels(analysis)
     shape = analysis.labels.shape[0], analysis.labels.shape[1]
-    row = image_row(image, shape, len(analysis.cells), analysis.scale, analysis.domain, source).model_copy(
-        update={"reviewed_by": reviewed_by or None, "reviewed_at": reviewed_at or None}
-        | ({} if slide is None else {"slide": slide})
-    )
-    hashes = Hashes(input=source, labels=hashlib.sha256(labels).hexdigest(), origin=origin)
+    row = image_row(image, shape, len(analysis.cells), analysis.scale, analysis.domain, source)
+    row = row.model_copy(update={"reviewed_by": reviewed_by or None, "reviewed_at": reviewed_at or None})
     cells = tuple(sorted(map(as_stored, analysis.cells), key=lambda cell: cell.cell_id))
-    write_bytes(out, labels_path(out, image), labels)
+    sha256 = write_labels(out, image, analysis.labels, analysis.scale.um_per_px)
+    hashes = Hashes(input=source, labels=sha256, origin=origin)
     return commit(out, Record(row=row, cells=cells, hashes=hashes, edited=edited, timing=timing))
+
+
+def write_slide(
+    out: Path,
+    image: str,
+    outlines: Mosaic,
+    cells: CellTable,
+    scale: Scale,
+    domain: Domain | None,
+    source: InputFile,
+    origin: Origin,
+    timing: Timing | None = None,
+) -> Record:
+    """Write the label image, then the record, of an analysed slide; parameters and errors as of `write_analysis`."""
+    row = image_row(image, outlines.shape, len(cells), scale, domain, source).model_copy(update={"slide": image})
+    hashes = Hashes(input=source, labels=write_labels(out, image, outlines, scale.um_per_px), origin=origin)
+    return commit(out, Record(row=row, cells=tuple(map(as_stored, cells)), hashes=hashes, timing=timing))
 
 
 def image_row(
@@ -127,30 +132,6 @@ def commit(out: Path, record: Record) -> Record:
     text = json.dumps(record.model_dump(mode="json"), ensure_ascii=False, indent=1, allow_nan=False)
     write_bytes(out, record_path(out, record.image), f"{text}\n".encode())
     return record
-
-
-def encode_labels(analysis: Analysis) -> bytes:
-    """The label image as a TIFF file; equal labels and pixel size give equal bytes."""
-    labels, um_per_px = analysis.labels, analysis.scale.um_per_px
-    dtype = np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
-    density = None if um_per_px is None else (1e4 / um_per_px, 1e4 / um_per_px)
-    file = BytesIO()
-    tifffile.imwrite(
-        file,
-        labels.astype(dtype),
-        photometric="minisblack",
-        compression="zlib",
-        metadata=None,
-        software="napari-wbc",
-        resolution=density,
-        resolutionunit="NONE" if density is None else "CENTIMETER",
-    )
-    return file.getvalue()
-
-
-def labels_path(out: Path, image: str) -> Path:
-    """Where the label image is: `labels/<image path>.tif`."""
-    return place(out, "labels", image, ".tif")
 
 
 def record_path(out: Path, image: str) -> Path:
@@ -202,43 +183,6 @@ def _read(out: Path, image: str, model: type[R]) -> R:
     if record.row.image != image:
         raise ResultsError(f"The record {path} is of the image {record.row.image}. Put it back to where it belongs.")
     return record
-
-
-def read_labels(out: Path, image: str, sha256: str | None = None) -> Labels:
-    """The label image of an image, (H, W) int32, read-only.
-
-    Raises
-    ------
-    ResultsError
-        If it is missing or damaged, or its SHA-256 is not `sha256`, where that is given.
-    """
-    path = labels_path(out, image)
-    try:
-        data = path.read_bytes()
-        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
-            raise ResultsError(f"{path} is not the label image that its record names. Restore it, or analyse the image again.")
-        labels = _decode_labels(data)
-    except ResultsError:
-        raise
-    except (*DAMAGE, MemoryError) as error:
-        raise ResultsError(
-            f"The label image {path} cannot be read: {error}. Restore it, or analyse the image again."
-        ) from error
-    labels.flags.writeable = False
-    return np.asarray(labels)
-
-
-def _decode_labels(data: bytes) -> Labels:
-    """The label image in a TIFF file; that of a slide goes to a temporary file, which stands in for memory."""
-    tiff_directories(data)
-    with tifffile.TiffFile(BytesIO(data)) as tiff:
-        series = tiff.series[0]
-        guard_lzw(series)
-        if not series.keyframe.is_tiled:
-            if series.nbytes > ZLIB_RATIO * len(data):
-                raise ValueError(f"{len(data)} bytes cannot hold the shape {series.shape} that they declare")
-            return np.asarray(series.asarray().astype(np.int32))
-        return np.asarray(series.asarray(level=0, out="memmap").view(np.int32))
 
 
 def read_analysis(out: Path, image: str) -> Analysis:

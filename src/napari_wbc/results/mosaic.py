@@ -1,4 +1,4 @@
-"""The outlines of a slide's cells, packed, and its label image, painted from them tile by tile: it is never in memory whole."""
+"""The outlines of an image's cells, packed: a label image that is painted where it is looked at, never whole in memory."""
 
 from __future__ import annotations
 
@@ -6,23 +6,14 @@ import hashlib
 import uuid
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import ceil
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import tifffile
 
-from ..cells import Box, CellTable, Domain, Labels, Mask, Scale
-from .folder import commit, image_row, labels_path
-from .record import Hashes, InputFile, Origin, Record, Timing, as_stored
-from .storage import file_sha256, writing
+from ..cells import Box, Cell, Labels, Mask
+from .pixels import Pixels
 
-TILE_PX = 512
-"""Side of the tiles of the label image, px."""
-SMALLEST_LEVEL_PX = 1024
-"""The pyramid ends where the longer side is no longer than this, px."""
 _BUCKET_PX = 1024
 
 
@@ -32,19 +23,29 @@ def pack(mask: Mask) -> bytes:
 
 
 class Mosaic:
-    """Outlines by id, on a slide of (H, W) px."""
+    """Outlines by id, on an image of (H, W) px. Where two overlap, the one that was added later lies on top."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self.shape = shape
         self._outlines: dict[int, tuple[Box, bytes]] = {}
+        self._rank: dict[int, int] = {}
         self._near: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+
+    @classmethod
+    def of(cls, labels: Pixels[np.int32], cells: Iterable[Cell]) -> Mosaic:
+        """The outlines of cells in a label image."""
+        mosaic = cls(labels.shape)
+        for cell in cells:
+            mosaic.add(cell.cell_id, cell.box, pack(labels.read(cell.box) == cell.cell_id))
+        return mosaic
 
     def __len__(self) -> int:
         return len(self._outlines)
 
     def add(self, cell_id: int, box: Box, packed: bytes) -> None:
-        """Add a cell; what is `packed` is the part of the slide in `box` that is the cell's."""
+        """Add a cell; what is `packed` is the part of the image in `box` that is the cell's."""
         self._outlines[cell_id] = box, packed
+        self._rank[cell_id] = len(self._rank)
         for bucket in _buckets(box):
             self._near[bucket].append(cell_id)
 
@@ -61,10 +62,15 @@ class Mosaic:
         bits = np.frombuffer(zlib.decompress(packed), np.uint8)
         return np.unpackbits(bits, count=box.height * box.width).astype(bool).reshape(box.height, box.width)
 
+    def near(self, box: Box) -> list[int]:
+        """The ids of the cells whose boxes meet a box, and of some beside it, in the order in which they were added."""
+        found = {i for bucket in _buckets(box) for i in self._near.get(bucket, ())}
+        return sorted(found, key=self._rank.__getitem__)
+
     def paint(self, window: Box, step: int = 1) -> Labels:
         """Every `step`-th pixel of a window, row and column, (ceil(h / step), ceil(w / step)) int32, value = id."""
         labels = np.zeros((ceil(window.height / step), ceil(window.width / step)), np.int32)
-        for cell_id in sorted({i for bucket in _buckets(window) for i in self._near.get(bucket, ())}):
+        for cell_id in self.near(window):
             box = self._outlines[cell_id][0]
             y0, x0 = (max(0, ceil((a - b) / step)) for a, b in zip(box[:2], window[:2], strict=True))
             part = self.mask(cell_id)[window.y0 + y0 * step - box.y0 :: step, window.x0 + x0 * step - box.x0 :: step]
@@ -85,55 +91,3 @@ def _buckets(box: Box) -> Iterator[tuple[int, int]]:
     for y in range(box.y0 // _BUCKET_PX, (box.y1 - 1) // _BUCKET_PX + 1):
         for x in range(box.x0 // _BUCKET_PX, (box.x1 - 1) // _BUCKET_PX + 1):
             yield y, x
-
-
-def write_mosaic(file: BinaryIO, mosaic: Mosaic, um_per_px: float | None) -> None:
-    """The label image as a tiled pyramidal OME-TIFF (BigTIFF, zlib, uint32); equal outlines and pixel size give equal bytes."""
-    height, width = mosaic.shape
-    steps = [1]
-    while max(height, width) / steps[-1] > SMALLEST_LEVEL_PX:
-        steps.append(2 * steps[-1])
-    size = {} if um_per_px is None else {f"PhysicalSize{axis}": um_per_px for axis in "XY"}
-    metadata = {"axes": "YX", "UUID": str(mosaic.content_id()), **size, **{f"{name}Unit": "µm" for name in size}}
-    with tifffile.TiffWriter(file, bigtiff=True, ome=True) as tiff:
-        for step in steps:
-            tiff.write(
-                _tiles(mosaic, step),
-                shape=(ceil(height / step), ceil(width / step)),
-                dtype=np.uint32,
-                tile=(TILE_PX, TILE_PX),
-                compression="zlib",
-                photometric="minisblack",
-                software="napari-wbc",
-                resolution=None if um_per_px is None else (1e4 / um_per_px / step, 1e4 / um_per_px / step),
-                resolutionunit=None if um_per_px is None else "CENTIMETER",
-                **({"subifds": len(steps) - 1, "metadata": metadata} if step == 1 else {"subfiletype": 1, "metadata": None}),
-            )
-
-
-def _tiles(mosaic: Mosaic, step: int) -> Iterator[Labels]:
-    """The tiles of one level, row by row."""
-    (height, width), side = mosaic.shape, TILE_PX * step
-    for y in range(0, height, side):
-        for x in range(0, width, side):
-            yield mosaic.paint(Box(y, x, min(y + side, height), min(x + side, width)), step).astype(np.uint32)
-
-
-def write_slide(
-    out: Path,
-    image: str,
-    outlines: Mosaic,
-    cells: CellTable,
-    scale: Scale,
-    domain: Domain | None,
-    source: InputFile,
-    origin: Origin,
-    timing: Timing | None = None,
-) -> Record:
-    """Write the label image, then the record, of an analysed slide; parameters and errors as of `write_analysis`."""
-    path = labels_path(out, image)
-    with writing(out, path) as file:
-        write_mosaic(file, outlines, scale.um_per_px)
-    row = image_row(image, outlines.shape, len(cells), scale, domain, source).model_copy(update={"slide": image})
-    hashes = Hashes(input=source, labels=file_sha256(path), origin=origin)
-    return commit(out, Record(row=row, cells=tuple(map(as_stored, cells)), hashes=hashes, timing=timing))

@@ -72,6 +72,11 @@ class ImageRow(Stored):
     reviewed_by: str | None = None
     reviewed_at: str | None = None
 
+    @property
+    def is_slide(self) -> bool:
+        """Whether it is a whole-slide image, which is its own slide."""
+        return self.slide == self.image
+
 
 def _nest(value: Any) -> Any:
     """The flat row of a cell, as the fields of a `Cell`."""

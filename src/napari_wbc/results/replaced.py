@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .folder import labels_path, record_path
+from .folder import record_path
+from .label_images import labels_path
 from .runfile import now
 from .storage import write_bytes
 

@@ -14,7 +14,7 @@ from .. import scale as scaling
 from ..cells import Cell, CellTable, Domain, Field, RgbImage, Scale
 from ..config import Settings
 from ..domain import Numbers, judge, measure_domain
-from ..measure import measure
+from ..measure import measure, placed
 from ..nucleus import nucleus_areas_px
 from ..pipeline import Found, Models, Step, Steps, name_steps, segment_at
 from ..pyramids import Pyramid
@@ -23,7 +23,7 @@ from ..results.record import as_stored
 from ..results.unfinished import Tile, Unfinished
 from ..tiling import TILE_PX, Window
 from .plan import Plan, may_hold_nucleus, plan_steps
-from .seams import SEAM_PX, in_slide, owned
+from .seams import SEAM_PX, owned
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def _cells_steps(
     pixels = view if plan.level == 0 else plan.slide.read(outer)
     table = measure(pixels, labels, found.scores, plan.scale.um_per_px, nucleus_areas_px(pixels, labels))
     named = yield from name_steps(pixels, table, plan.models.classifier)
-    cells = (in_slide(cell, len(outlines) + i, outer, plan.slide.shapes[0]) for i, cell in enumerate(named, start=1))
+    cells = (placed(cell, len(outlines) + i, outer, plan.slide.shapes[0]) for i, cell in enumerate(named, start=1))
     return tuple(map(as_stored, cells)), tuple(pack(labels[cell.box.slices] == cell.cell_id) for cell in named)
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 from scipy import ndimage
 
 from .. import scale as scaling
-from ..cells import Box, Cell, Labels
+from ..cells import Labels
 from ..tiling import Window
 
 SEAM_PX = 8
@@ -47,16 +45,3 @@ def owned(labels: Labels, tile: Window, known: Labels, seam_px: float) -> Labels
         if inside and np.count_nonzero(free) >= (1 - SAME_CELL) * np.count_nonzero(cell):
             fresh[box][scaling.one_piece(free) & free] = i
     return fresh
-
-
-def in_slide(cell: Cell, cell_id: int, outer: Box, shape: tuple[int, int]) -> Cell:
-    """A cell of a tile, of which `outer` is all that is seen, as one of the slide of (H, W) px."""
-    box = Box(cell.box.y0 + outer.y0, cell.box.x0 + outer.x0, cell.box.y1 + outer.y0, cell.box.x1 + outer.x0)
-    return dataclasses.replace(
-        cell,
-        cell_id=cell_id,
-        box=box,
-        centroid_x=round(cell.centroid_x + outer.x0, 2),
-        centroid_y=round(cell.centroid_y + outer.y0, 2),
-        touches_border=box.y0 == 0 or box.x0 == 0 or box.y1 == shape[0] or box.x1 == shape[1],
-    )

@@ -1,0 +1,185 @@
+"""A results folder that holds a slide: it opens, its cells are named and saved, and it is never in memory whole."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+from qtpy.QtCore import Qt
+
+from napari_wbc._napari import autosave, inputs, jobs, slide_layer, widgets
+from napari_wbc._napari.crops import INSIDE_PX, MARGIN
+from napari_wbc._napari.features import colour_of
+from napari_wbc._napari.gallery import RESULTS_FOLDER
+from napari_wbc._napari.reader import get_reader
+from napari_wbc._napari.reviews import results_folder, session_of
+from napari_wbc._napari.saved import Folder, read_saved
+from napari_wbc._napari.saving import neighbour, reviewed_layers
+from napari_wbc._napari.slide_layer import part_layer, renew_types, shows_slide
+from napari_wbc._napari.widgets import IN_VIEW
+from napari_wbc.cells import Box, CellTable
+from napari_wbc.crop import crop
+from napari_wbc.errors import ImageTooLargeError, UsageError
+from napari_wbc.pipeline import finish
+from napari_wbc.pyramids import Pyramid
+from napari_wbc.results import read_labels, read_record
+from tests.fakes import load_fakes
+from tests.runs import go
+from tests.smears import write_smear
+from tests.test_slides import SETTINGS, crowded, write
+
+SLIDE = "s1/whole.tif"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Results of a slide."""
+    (tmp_path / "in" / "s1").mkdir(parents=True)
+    write(tmp_path / "in" / SLIDE, crowded())
+    go(tmp_path / "in", tmp_path / "out", settings=SETTINGS)
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def slide(folder: Path) -> Image:
+    data = slide_layer.slide_layer(folder.parent / "in" / SLIDE)
+    layer = Layer.create(*data)
+    assert isinstance(layer, Image)
+    return layer
+
+
+def test_slide_and_cells_open_as_layers_of_which_little_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, read = [0], Pyramid.read
+    monkeypatch.setattr(
+        Pyramid, "read", lambda self, box, level=0: sizes.append(box.height * box.width) or read(self, box, level)
+    )
+    reader = get_reader(str(folder))
+    assert reader is not None
+    image, labels = (Layer.create(*data) for data in reader(str(folder)))
+    assert isinstance(image, Image)
+    assert isinstance(labels, Labels)
+    assert (image.multiscale, labels.multiscale, labels.editable) == (True, True, False)
+    assert (labels.name, labels.data[0].shape) == ("whole cells", image.data[0].shape[:2])
+    expected = read_labels(folder, SLIDE)
+    np.testing.assert_array_equal(np.asarray(labels.data[0][200:700, 100:650]), expected[200:700, 100:650])
+    np.testing.assert_array_equal(np.asarray(labels.data[1]), expected[::2, ::2])
+    record = read_record(folder, SLIDE)
+    assert labels.features["cell_type"].iloc[record.cells[4].cell_id] == record.cells[4].cell_type
+    assert max(sizes) <= 512**2
+
+
+def test_a_slide_under_review_is_a_sentence_and_going_on_passes_it_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    viewer = ViewerModel()
+    viewer.layers.extend(reviewed_layers(folder))
+    with pytest.raises(UsageError, match="Gallery of cells"):
+        session_of(viewer, viewer.layers[1])
+    monkeypatch.setattr(inputs, "MAX_MEGAPIXELS", 0.5)
+    with pytest.raises(UsageError, match="Gallery of cells"):
+        inputs.read_labels(viewer.layers[1])
+    assert results_folder(viewer) == folder
+    assert neighbour(folder) == SLIDE
+    for name in ("a.png", "z.png"):
+        write_smear(folder.parent / "in" / name)
+    go(folder.parent / "in", folder, settings=SETTINGS)
+    assert (neighbour(folder), neighbour(folder, "a.png")) == ("a.png", "z.png")
+    with pytest.raises(UsageError, match="no next image"):
+        neighbour(folder, "z.png")
+
+
+def test_crops_of_a_slide_are_those_of_the_whole_picture(folder: Path) -> None:
+    saved = read_saved(folder, {})[SLIDE]
+    for cell in saved.cells[::9]:
+        found = Folder().cut(saved, cell, INSIDE_PX, MARGIN).result()
+        np.testing.assert_array_equal(found, crop(crowded(), cell.box, INSIDE_PX, MARGIN))
+
+
+def test_types_that_were_named_are_shown_in_the_slide(folder: Path) -> None:
+    viewer = ViewerModel()
+    viewer.layers.extend(reviewed_layers(folder))
+    labels = shows_slide(viewer, folder, SLIDE)
+    assert labels is viewer.layers[1]
+    assert shows_slide(viewer, folder, "other.tif") is None
+    record = read_record(folder, SLIDE)
+    first, *others = record.cells
+    renew_types(labels, CellTable((dataclasses.replace(first, cell_type="monocyte"), *others)))
+    assert labels.features["cell_type"].iloc[first.cell_id] == "monocyte"
+    expected = np.array([int(colour_of("monocyte")[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    assert labels.get_color(first.cell_id)[:3] == pytest.approx(expected, abs=0.01)
+
+
+def test_a_part_has_the_cells_that_the_run_found_there(folder: Path, slide: Image) -> None:
+    part = Box(150, 90, 800, 600)
+    image = part_layer(slide, part)
+    np.testing.assert_array_equal(image.data, crowded()[part.slices])
+    assert tuple(image.translate) == (150, 90)
+    kept = jobs.KeptModels(lambda **_: load_fakes())
+    found, _ = finish(jobs.analyse(kept, jobs.ModelChoice(), inputs.read_image(image), SETTINGS))
+    here = {cell.box: cell for cell in found.cells if not cell.touches_border}
+    known = [cell for cell in read_record(folder, SLIDE).cells if _inside(cell.box, part)]
+    assert len(known) > 25
+    for cell in known:
+        same = here.pop(Box(cell.box.y0 - 150, cell.box.x0 - 90, cell.box.y1 - 150, cell.box.x1 - 90))
+        assert (same.area_px, same.cell_type) == (cell.area_px, cell.cell_type)
+    assert not here
+
+
+def _inside(box: Box, part: Box) -> bool:
+    return box.y0 > part.y0 and box.x0 > part.x0 and box.y1 < part.y1 and box.x1 < part.x1
+
+
+def test_a_part_that_is_too_large_is_a_sentence(slide: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "MAX_MEGAPIXELS", 0.1)
+    assert inputs.is_large(slide)
+    with pytest.raises(ImageTooLargeError, match=r"What is in view of layer 'whole' has 0 megapixels.*Zoom in"):
+        part_layer(slide, Box(0, 0, 400, 400))
+
+
+@pytest.mark.gui
+def test_a_slide_in_a_window(
+    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+    monkeypatch.setattr(widgets, "is_large", lambda _: True)
+    viewer = make_napari_viewer(show=True)
+    viewer.open(folder, plugin="napari-wbc")
+    record = read_record(folder, SLIDE)
+    gallery = viewer.window.add_plugin_dock_widget("napari-wbc", "Gallery of cells")[1]
+    assert "choose 'folder'" in gallery.left.text()
+    gallery.over.setCurrentText(RESULTS_FOLDER)
+    n = len(record.cells)
+    qtbot.waitUntil(lambda: gallery.left.text() == f"{n} cells, {n} not reviewed", timeout=30_000)
+    gallery.view.resize(500, 800)
+    gallery.view.grab()
+    qtbot.waitUntil(lambda: len(gallery.crops._pixmaps) > 5, timeout=30_000)
+
+    item = gallery.crops.items[3]
+    gallery.view.setCurrentIndex(gallery.crops.index(3))
+    gallery.view.clicked.emit(gallery.crops.index(3))
+    cell = next(cell for cell in record.cells if cell.cell_id == item.cell_id)
+    camera = getattr(viewer, "scene", viewer).camera
+    assert camera.center[-2:] == pytest.approx((cell.centroid_y, cell.centroid_x))
+    qtbot.keyClick(gallery.view, Qt.Key.Key_N)
+    saved = {cell.cell_id: cell for cell in read_record(folder, SLIDE).cells}[item.cell_id]
+    assert (saved.cell_type, saved.type_source, saved.reviewed_by is not None) == ("neutrophil", "human", True)
+    assert viewer.layers[1].features["cell_type"].iloc[item.cell_id] == "neutrophil"
+    assert read_record(folder, SLIDE).hashes.labels == record.hashes.labels
+
+    widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Analyse image")[1]
+    widget.kept = jobs.KeptModels(lambda **_: load_fakes())
+    widget.image.value = viewer.layers[0]
+    widget.over.setCurrentText(IN_VIEW)
+    widget.job.run_button.click()
+    qtbot.waitUntil(lambda: not widget.job.running, timeout=60_000)
+    assert [type(layer).__name__ for layer in viewer.layers] == ["Image", "Labels", "Image", "Labels", "Shapes"], (
+        widget.job.status.text()
+    )
+    part = viewer.layers[2]
+    y0, x0 = (int(v) for v in part.translate)
+    np.testing.assert_array_equal(part.data, crowded()[y0 : y0 + part.data.shape[0], x0 : x0 + part.data.shape[1]])
+    assert session_of(viewer, viewer.layers[3]).analysis.cells
