@@ -60,7 +60,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ("low <= value <= high:", "low < value < high:"),
     ]),
     "domain/measuring.py": ("test_domain.py", [
-        ("pixels[~cell], 90, axis=0", "pixels[~cell], 10, axis=0"),
+        ("compress(~cell, axis=0), 90,", "compress(~cell, axis=0), 10,"),
         ("if box[0].start > 0 and box[1].start > 0", "if box[1].start > 0"),
         ("order[-quarter:]", "order[:quarter]"),
         ("red - blue)", "blue - red)"),

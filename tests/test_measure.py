@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from skimage.measure import regionprops
 from skimage.morphology import convex_hull_image
 
 from napari_wbc.cells import Cell
@@ -137,6 +138,21 @@ def test_a_dot_or_a_line_drawn_by_hand_is_measured_without_warning(pixels: list[
 
 def test_no_cells_give_an_empty_table() -> None:
     assert len(measure(WHITE, np.zeros(SHAPE, dtype=np.int32), {}, 0.1)) == 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_shape_is_measured_as_by_scikit_image(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = ellipse(60, 70, rng.uniform(1, 45), rng.uniform(1, 45), rng.uniform(0, 180)) & (
+        rng.random(SHAPE) < rng.uniform(0.3, 2)
+    )
+    mask[60, 70] = True
+    (region,) = regionprops(mask.astype(np.int32))
+    cell = measured(mask)
+    assert (cell.area_px, cell.box) == (region.area, region.bbox)
+    assert (cell.centroid_y, cell.centroid_x) == pytest.approx(region.centroid, abs=0.0051)
+    assert cell.perimeter_px == pytest.approx(region.perimeter, abs=0.0051)
+    assert cell.eccentricity == pytest.approx(region.eccentricity, abs=5.1e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))

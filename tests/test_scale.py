@@ -13,7 +13,7 @@ from scipy import ndimage
 from napari_wbc import scale
 from napari_wbc.cells import Field, Scale
 from napari_wbc.config import ASSUMED_UM_PER_PX, Settings
-from napari_wbc.scale.red_cells import _bright
+from napari_wbc.scale.red_cells import FARTHEST_PX, _bright, _distance
 from napari_wbc.synthetic import draw_field
 
 ANALYSIS_UM = 0.2
@@ -123,6 +123,22 @@ def test_every_id_survives_the_way_back(height: int, width: int, factor: float, 
 def test_the_bright_neighbours_are_a_percentile_filter() -> None:
     values = np.random.default_rng(0).uniform(0, 255, (7, 23)).astype(np.float32)
     np.testing.assert_array_equal(_bright(values), ndimage.percentile_filter(values, 80, size=11))
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_distances_are_those_of_the_distance_transform(height: int, width: int, share: float, seed: int) -> None:
+    mask = np.random.default_rng(seed).random((height, width)) < share
+    found = _distance(mask)
+    expected = ndimage.distance_transform_edt(mask) if not mask.all() else np.full(mask.shape, FARTHEST_PX)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_distances_are_exact_where_red_cells_are_and_end_where_none_is() -> None:
+    mask = disc((300, 400), (150, 200), 120) | disc((300, 400), (20, 30), 9)
+    np.testing.assert_array_equal(_distance(mask), ndimage.distance_transform_edt(mask))
+    wide = np.ones((500, 400), dtype=bool)
+    wide[0] = False
+    assert _distance(wide)[[10, 150, 499], 200].tolist() == [10, 150, FARTHEST_PX]
 
 
 def test_touching_cells_stay_apart() -> None:

@@ -15,7 +15,7 @@ from napari_wbc.config import CELL_TYPES
 from napari_wbc.nets.alexnet import AlexNet
 from napari_wbc.nets.checkpoint import Alex, Card, save_checkpoint
 from napari_wbc.nets.classifier import TorchClassifier
-from napari_wbc.nets.stain import NUCLEUS_DENSITY, WHITE, align_stain
+from napari_wbc.nets.stain import NUCLEUS_DENSITY, WHITE, align_levels, align_stain
 
 
 def a_crop(seed: int = 0) -> Tensor:
@@ -52,6 +52,12 @@ def test_lamp_and_strength_of_stain_of_a_laboratory_do_not_matter(
     crop = a_crop()
     other = crop ** torch.tensor(strength)[:, None, None] * torch.tensor(white)[:, None, None]
     assert torch.allclose(align_stain(other), align_stain(crop), atol=2e-3)
+
+
+def test_tables_of_levels_give_the_same_numbers() -> None:
+    levels = torch.cat([a_crop(1), a_crop(2) * 0.6]).mul(255).round().to(torch.uint8)
+    found = align_levels(levels.permute(0, 2, 3, 1).contiguous())
+    torch.testing.assert_close(found, align_stain(levels / 255), rtol=0, atol=1e-6)
 
 
 def test_each_crop_is_aligned_by_itself() -> None:

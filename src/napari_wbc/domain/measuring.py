@@ -81,7 +81,7 @@ def measure_domain(image: RgbImage, labels: Labels, um_per_px: float) -> Numbers
     """
     step = max(1, int(np.sqrt(labels.size / MOST_PIXELS)))
     pixels, cell = image[::step, ::step].reshape(-1, 3), labels[::step, ::step].ravel() > 0
-    glass = np.percentile(pixels if cell.all() else pixels[~cell], 90, axis=0) + 1
+    glass = np.percentile(pixels if cell.all() else pixels.compress(~cell, axis=0), 90, axis=0) + 1
     red, green, blue = np.log(glass)
     boxes = [(i, box) for i, box in enumerate(ndimage.find_objects(np.maximum(labels, 0)), start=1) if box is not None]
     of_background = Numbers(
@@ -93,7 +93,7 @@ def measure_domain(image: RgbImage, labels: Labels, um_per_px: float) -> Numbers
     if not cell.any():
         return of_background
     return dataclasses.replace(
-        of_background, cell_diameter_um=_diameter_um(labels, boxes, um_per_px), **_stain(pixels[cell], glass)
+        of_background, cell_diameter_um=_diameter_um(labels, boxes, um_per_px), **_stain(pixels.compress(cell, axis=0), glass)
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from ..errors import ModelMemoryError
 from .checkpoint import Checkpoint, read_checkpoint
 from .device import resolve_device
 from .fused import fuse, fusible
-from .stain import align_stain
+from .stain import align_levels
 
 
 class LoadedNetwork:
@@ -38,8 +38,8 @@ class LoadedNetwork:
             network = fuse(network, torch.zeros(1, 3, self.card.crop_size_px, self.card.crop_size_px, dtype=self._dtype))
         self._network = network
         std = torch.tensor(self.card.std, device=self._device)
-        self._factor = (1 / (255 * std))[:, None, None]
-        self._offset = (torch.tensor(self.card.mean, device=self._device) / std)[:, None, None]
+        self._factor = 1 / (255 * std)  # (3,)
+        self._offset = torch.tensor(self.card.mean, device=self._device) / std
 
     @property
     def name(self) -> str:
@@ -62,13 +62,19 @@ class LoadedNetwork:
         precision = str(self._dtype).removeprefix("torch.")
         return f"{self._sha256}+{precision}+torch-{self._device.type}"
 
-    def _logits(self, images: Sequence[RgbImage]) -> Tensor:
-        """Output of the network for images (H, W, 3) uint8 of one shape, on the CPU."""
-        batch = torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2).float()
-        if self.card.stain_aligned:
-            batch = align_stain(batch.div_(255)).mul_(255)
-        logits: Tensor = self._network(batch.mul_(self._factor).sub_(self._offset).to(self._dtype))
+    def _logits(self, images: Sequence[RgbImage], **options: Any) -> Tensor:
+        """Output of the network for images (H, W, 3) uint8 of one shape, on the CPU; `options` are of its `forward`."""
+        batch = self._normalised(torch.from_numpy(np.stack(images)).to(self._device)).to(self._dtype)
+        logits: Tensor = self._network(batch.contiguous(memory_format=torch.channels_last), **options)
         return logits.float().cpu()
+
+    def _normalised(self, levels: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 → (N, 3, H, W) float32."""
+        if self.card.stain_aligned:
+            return align_levels(levels).mul_(255).mul_(self._factor[:, None, None]).sub_(self._offset[:, None, None])
+        width = levels.shape[2]  # rows as one long line of colours are several times quicker than as many short ones
+        rows = levels.flatten(2).float().mul_(self._factor.repeat(width)).sub_(self._offset.repeat(width))
+        return rows.view(levels.shape).permute(0, 3, 1, 2)
 
     @contextmanager
     def _running(self) -> Iterator[None]:

@@ -35,12 +35,35 @@ def align_stain(images: Tensor) -> Tensor:
     (N, 3, H, W) float32 in 0..1.
     """
     images = images[:, :2]
-    sample = images[..., ::STEP_PX, ::STEP_PX].flatten(2)  # (N, 2, pixels)
-    background = torch.quantile(sample, BACKGROUND, dim=2).clamp(min=0.2)  # (N, 2)
-    density = _density(images, background)
-    nucleus = torch.quantile(_density(sample[..., None], background).flatten(2), NUCLEUS, dim=2)
+    background, factor = _measured(images[..., ::STEP_PX, ::STEP_PX])
+    return _light(_stained(images, background, factor))
+
+
+def align_levels(levels: Tensor) -> Tensor:
+    """`align_stain` of crops (N, H, W, 3) uint8, by tables of what becomes of each of 256 levels; the numbers are the same."""
+    planes = levels.permute(0, 3, 1, 2)[:, :2].contiguous()  # (N, 2, H, W)
+    background, factor = _measured(planes[..., ::STEP_PX, ::STEP_PX].float().div_(255))
+    tables = torch.arange(256, device=levels.device).div(255)[:, None].expand(*background.shape, 256, 1)
+    tables = _stained(tables, background, factor)  # (N, 2, 256, 1)
+    first = torch.arange(0, tables.numel(), 256, dtype=torch.int32, device=levels.device).view(*background.shape, 1, 1)
+    return _light(tables.flatten().index_select(0, (planes.int() + first).flatten()).view(planes.shape))
+
+
+def _measured(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Background, and factor of the density, of (N, 2, H, W) in 0..1; (N, 2) each."""
+    background = torch.quantile(images.flatten(2), BACKGROUND, dim=2).clamp(min=0.2)
+    nucleus = torch.quantile(_density(images, background).flatten(2), NUCLEUS, dim=2)
     factor = images.new_tensor(NUCLEUS_DENSITY) / nucleus.clamp(min=0.05)
-    density.mul_(-factor.clamp(*MOST)[..., None, None])
+    return background, factor.clamp(*MOST)
+
+
+def _stained(images: Tensor, background: Tensor, factor: Tensor) -> Tensor:
+    """Minus the aligned density of (N, 2, H, W) in 0..1."""
+    return _density(images, background).mul_(-factor[..., None, None])
+
+
+def _light(density: Tensor) -> Tensor:
+    """Light (N, 3, H, W) that is left by minus the density of red and green (N, 2, H, W)."""
     return torch.cat([density, density.mean(dim=1, keepdim=True)], dim=1).exp_().mul_(WHITE)
 
 
