@@ -30,7 +30,7 @@ from napari_wbc.batch import analyse_folder
 from napari_wbc.batch.collect import collect
 from napari_wbc.cells import Domain, Field
 from napari_wbc.config import Settings
-from napari_wbc.errors import ResultsError, UsageError
+from napari_wbc.errors import ResultsError, StorageError, UsageError
 from napari_wbc.pipeline import analyse
 from napari_wbc.results import read_analysis, read_record
 from napari_wbc.results.summary import Learnable, learnable
@@ -119,6 +119,70 @@ def test_a_folder_of_the_command_line_is_corrected_and_batch_leaves_it_alone(fol
     assert done.run.kept == ("slide-1/field-1.png",)
     assert read_record(folder, "slide-1/field-1.png") == after
     assert first == "slide-1/field-1.png"
+
+
+def test_what_was_changed_elsewhere_is_not_written_over(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = "slide-1/field-1.png"
+    mine, theirs = (opened(reviewed_layers(folder, image)) for _ in range(2))
+    theirs.name("smudge", [1])
+    after = save(theirs)
+    assert save(theirs) == after  # what one has written oneself may be written again
+    mine.name("blast", [2])
+    with pytest.raises(UsageError, match="by somebody else"):
+        save(mine)
+    with pytest.raises(UsageError, match="by somebody else"):
+        save(mine, folder)
+    assert mine.unsaved
+    assert read_record(folder, image) == after
+    keeper = autosave.Autosave(mine, tmp_path / "kept")
+    keeper.keep()
+    monkeypatch.setattr(autosave, "_owned", lambda note: False)
+    (kept,) = autosave.kept_work(tmp_path / "kept")
+    again = opened(autosave.restore(kept))
+    with pytest.raises(UsageError, match="by somebody else"):
+        save(again)
+    save(mine, tmp_path / "mine")
+    assert read_record(tmp_path / "mine", "field-1.png").cells[1].cell_type == "blast"
+
+
+def test_unsaved_work_that_is_taken_up_again_is_saved_where_nobody_has_written(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = opened(reviewed_layers(folder, "slide-1/field-1.png"))
+    session.name("blast", [1])
+    autosave.Autosave(session, tmp_path / "kept").keep()
+    monkeypatch.setattr(autosave, "_owned", lambda note: False)
+    (kept,) = autosave.kept_work(tmp_path / "kept")
+    again = opened(autosave.restore(kept))
+    assert save(again).cells[0].cell_type == "blast"
+
+
+def test_an_image_analysed_again_replaces_a_run_but_no_review(folder: Path, tmp_path: Path) -> None:
+    def anew() -> Session:
+        viewer = ViewerModel()
+        path = tmp_path / "in" / "slide-1" / "field-1.png"
+        (data,) = read(str(path))
+        image = Layer.create(*data)
+        image.metadata["napari_wbc"]["path"] = str(path)
+        viewer.layers.append(image)
+        return session_of(viewer, show_analysis(viewer.layers, image, analyse(Field(image.data, 0.3), load_fakes())))
+
+    save(anew(), folder)
+    assert read_record(folder, "slide-1/field-1.png").edited
+    with pytest.raises(UsageError, match="by somebody else"):
+        save(anew(), folder)
+
+
+def test_a_review_that_cannot_be_written_is_not_saved(drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(drawn, tmp_path / "out")
+    drawn.name("smudge", [1])
+    (tmp_path / "out" / "records").rename(tmp_path / "out" / "away")
+    (tmp_path / "out" / "records").touch()  # a file, where the folder was
+    with pytest.raises(StorageError):
+        save(drawn)
+    assert drawn.unsaved
+    drawn.undo()
+    assert drawn.analysis.cells == FOUND.cells
 
 
 def test_next_and_previous_pass_over_failed_images(folder: Path, tmp_path: Path) -> None:

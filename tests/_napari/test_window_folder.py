@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Any
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_wbc._napari import autosave
-from napari_wbc._napari.differential_widget import FOLDER, OPEN_IMAGES, SLIDE
+from napari_wbc._napari import autosave, saved
+from napari_wbc._napari.differential_widget import FOLDER, OPEN_IMAGES, SLIDE, TICK_MS
 from napari_wbc._napari.gallery import RESULTS_FOLDER
+from napari_wbc._napari.keys import DEFAULTS
+from napari_wbc._napari.naming import Naming
+from napari_wbc._napari.reviews import Item
 from napari_wbc._napari.saved import Folder, Saved, read_saved
 from napari_wbc.batch import analyse_folder
 from napari_wbc.differential import n_counted
-from napari_wbc.errors import UsageError
+from napari_wbc.errors import StorageError, UsageError
 from napari_wbc.results import iter_records, read_record
 from napari_wbc.review import rename
 from tests.fakes import load_fakes
@@ -110,18 +114,81 @@ def test_a_whole_results_folder(
     qtbot.waitUntil(lambda: ",human,human," in table.read_text() or ",model,human," in table.read_text(), timeout=30_000)
 
 
+@pytest.mark.gui
+def test_the_differential_of_a_folder_follows_at_once(
+    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+    monkeypatch.setattr(saved, "READ_EVERY_S", 3600.0)  # looking at the folder again is not what tells it
+    viewer = make_napari_viewer()
+    viewer.open(folder, plugin="napari-wbc")
+    widget, gallery, counts = (
+        viewer.window.add_plugin_dock_widget("napari-wbc", name)[1]
+        for name in ("Review cells", "Gallery of cells", "Differential")
+    )
+    widget.job.run_button.click()
+    counts.over.setCurrentText(FOLDER)
+    gallery.over.setCurrentText(RESULTS_FOLDER)
+    qtbot.waitUntil(lambda: n_counted(counts.rows) == gallery.crops.rowCount() > 3, timeout=30_000)
+
+    def smudges() -> int:
+        return next(row.n for row in counts.rows if row.cell_type == "smudge")
+
+    other = next(r for r, it in enumerate(gallery.crops.items) if isinstance(it.source, Saved))
+    gallery.view.setCurrentIndex(gallery.crops.index(other))
+    qtbot.keyClick(gallery.view, Qt.Key.Key_S)
+    counts.refresh()  # its next tick, TICK_MS later
+    assert smudges() == 1
+    widget.session.name("smudge", [1])
+    counts.refresh()
+    assert smudges() == 2
+    widget.filing.go(1)
+    counts.refresh()
+    assert smudges() == 2
+    assert TICK_MS <= 300
+
+
+def test_a_naming_that_cannot_be_written_is_not_done_and_its_undo_can_be_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, letters = Folder(), {**DEFAULTS}
+    mine.ask(folder)
+    while not mine.take():
+        time.sleep(0.01)
+    naming, image = Naming(mine, letters), next(iter(mine.images))
+    before = read_record(folder, image)
+
+    def full(*_: object) -> None:
+        raise StorageError("Cannot write: the disk is full.")
+
+    with monkeypatch.context() as no_room:
+        no_room.setattr(saved, "commit", full)
+        with pytest.raises(StorageError):
+            naming.do("S", [Item(mine.images[image], 1)], "Ada")
+    assert naming.undo() == ({}, None)
+    naming.do("S", [Item(mine.images[image], 1)], "Ada")
+    with monkeypatch.context() as no_room:
+        no_room.setattr(saved, "commit", full)
+        with pytest.raises(StorageError):
+            naming.undo()
+    naming.undo()
+    assert read_record(folder, image) == before
+
+
 def test_an_edit_of_a_record_is_undone_only_if_nobody_else_changed_it(folder: Path) -> None:
-    saved = read_saved(folder, {})
     mine = Folder()
-    mine.images = saved
-    image = next(iter(saved))
+    mine.ask(folder)
+    while not mine.take():
+        time.sleep(0.01)
+    found = mine.images
+    image = next(iter(found))
     change = partial(rename, ids=[1], cell_type="blast", by="Ada", at="2026-01-01T00:00:00Z")
-    after = mine.edit(saved[image], change)
+    after = mine.edit(found[image], change)
     assert (after.cells[0].cell_type, after.cells[0].reviewed_by) == ("blast", "Ada")
     assert mine.images[image] is after
-    assert mine.undo(image).record == saved[image].record
-    mine.edit(saved[image], change)
-    Folder().edit(saved[image], partial(rename, ids=[1], cell_type="smudge", by="Bob", at="2026-01-02T00:00:00Z"))
+    assert mine.undo(image).record == found[image].record
+    mine.edit(found[image], change)
+    Folder().edit(found[image], partial(rename, ids=[1], cell_type="smudge", by="Bob", at="2026-01-02T00:00:00Z"))
     with pytest.raises(UsageError, match="changed elsewhere"):
         mine.undo(image)
     assert read_record(folder, image).cells[0].cell_type == "smudge"

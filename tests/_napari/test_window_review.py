@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 
 from napari_wbc._napari import autosave
+from napari_wbc._napari.counts_table import HEAD, MIN_NAME_PX
 from napari_wbc._napari.jobs import KeptModels
 from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.saving import save
@@ -81,6 +82,55 @@ def test_name_split_undo_and_draw(viewer: Any, qtbot: Any) -> None:
     assert (new.outline_source, new.type_source) == ("human", "model")
     assert new.cell_type is not None
     assert len(session.boxes.data) == 4
+
+
+def test_types_of_ones_own_have_digits(viewer: Any, qtbot: Any) -> None:
+    show(viewer)
+    widget = review(viewer)
+    session, gallery = widget.session, add(viewer, "Gallery of cells")
+    key = {str(k): f for k, f in session.labels.keymap.items()}
+    key["Ctrl+1"](session.labels)
+    assert "No type of your own has the key 1 yet" in widget.job.status.text()
+    for i, name in enumerate(("blast", "smudge", "band"), start=1):  # a smudge has a letter
+        session.selection.select([i])
+        widget.names.own.setText(name)
+        qtbot.keyClick(widget.names.own, Qt.Key.Key_Return)
+    key["Ctrl+2"](session.labels)
+    assert [cell.cell_type for cell in session.analysis.cells] == ["blast", "smudge", "band"]
+    session.selection.select([2])
+    key["Ctrl+1"](session.labels)
+    assert [cell.cell_type for cell in session.analysis.cells] == ["blast", "blast", "band"]
+    gallery._tick()
+    assert ", 1 blast, 2 band" in gallery.message.text()
+    gallery.view.setCurrentIndex(gallery.crops.index(gallery.crops.row_of(session, 1)))
+    qtbot.keyClick(gallery.view, Qt.Key.Key_2)
+    assert session.analysis.cells[0].cell_type == "band"
+    before = session.analysis
+    qtbot.keyClick(gallery.view, Qt.Key.Key_3)
+    assert session.analysis is before
+    shown = [button.text() for button in widget.names.findChildren(QPushButton)]
+    assert shown.count("1 blast") == shown.count("2 band") == 1
+    again = add(viewer, "Second reading")  # opened later, it has them too
+    assert (again._types["1"], again._types["2"]) == ("blast", "band")
+
+
+def test_a_narrow_differential_shows_all_but_the_intervals(viewer: Any, qtbot: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    show(viewer)
+    session = review(viewer).session
+    session.name("plasmacytoid dendritic cell", [1])
+    counts = add(viewer, "Differential")
+    table = counts.table
+    for width, intervals in ((300, False), (600, True)):
+        counts.setFixedSize(width, 500)
+        counts.grab()
+        assert not table.isColumnHidden(HEAD.index("unseen"))
+        assert table.isColumnHidden(HEAD.index("95 % interval")) != intervals
+        assert table.horizontalHeader().length() <= table.viewport().width() <= width
+        assert table.columnWidth(0) >= MIN_NAME_PX
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "no" / "x.csv"), ""))
+    (tmp_path / "no").touch()  # a file, where a folder should be
+    counts.save()
+    assert counts.note.text().startswith("Cannot write")
 
 
 def test_every_control_has_a_tooltip(viewer: Any) -> None:

@@ -29,7 +29,7 @@ NOTE = "note.json"
 
 
 class Note(BaseModel):
-    """Whose work is kept, since when, and where it is saved at last; `folder` is None where it was never saved."""
+    """Whose work is kept, since when, and where it is saved at last: a `Place`; `folder` is None where it was never saved."""
 
     pid: int
     started: float
@@ -37,6 +37,7 @@ class Note(BaseModel):
     name: str
     folder: str | None = None
     image: str | None = None
+    known: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class Autosave:
         process = psutil.Process(os.getpid())
         note = Note(pid=process.pid, started=process.create_time(), kept_at=now(), name=session.image.name)
         if saved is not None:
-            note = note.model_copy(update={"folder": str(saved.folder.resolve()), "image": saved.image})
+            where = {"folder": str(saved.folder.resolve()), "image": saved.image, "known": saved.known}
+            note = note.model_copy(update=where)
         write_review(session, self._place, analysis)
         write_bytes(self.path, self.path / NOTE, note.model_dump_json().encode())
 
@@ -139,7 +141,8 @@ def restore(kept: Kept) -> list[Layer]:
     layers = reviewed_layers(kept.path, image)
     place = None
     if kept.note.folder is not None and kept.note.image is not None:
-        place = Place(Path(kept.note.folder), kept.note.image, read_record(kept.path, image).hashes.input)
+        source = read_record(kept.path, image).hashes.input
+        place = Place(Path(kept.note.folder), kept.note.image, source, kept.note.known)
     set_place(layers[0], place)
     return layers
 

@@ -5,7 +5,9 @@ Each of napari's own steps redraws all boxes and places all texts anew, so they 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Shapes
@@ -38,7 +40,8 @@ def write_boxes(boxes: Shapes, labels: Labels, analysis: Analysis, edit: Edit) -
     if moved:
         boxes.refresh()
     else:
-        boxes.events.edge_color()
+        with _one_list(boxes):
+            boxes.events.edge_color()
     boxes.events.features()
 
 
@@ -130,5 +133,27 @@ def light(boxes: Shapes, rows: set[int]) -> None:
         with boxes.block_update_properties():  # for boxes that are drawn from now on
             boxes.current_face_color = "transparent"
     if lit != rows:
-        boxes.events.face_color()
+        with _one_list(boxes):
+            boxes.events.face_color()
     boxes.events.highlight()
+
+
+class _OneList:
+    """The shapes of a layer, whose corners are listed once."""
+
+    def __init__(self, shapes: Any) -> None:
+        self._shapes, self.data = shapes, shapes.data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shapes, name)
+
+
+@contextmanager
+def _one_list(boxes: Shapes) -> Iterator[None]:
+    """Within it, redraw: napari places each text from a list of all corners that it makes anew for each of them."""
+    shapes = boxes._data_view
+    boxes._data_view = _OneList(shapes)
+    try:
+        yield
+    finally:
+        boxes._data_view = shapes

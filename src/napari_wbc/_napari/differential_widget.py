@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypeAlias
 
+from napari.utils.notifications import show_error
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QDoubleSpinBox,
@@ -15,38 +17,38 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QProgressBar,
     QScrollArea,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
+from ..cells import Analysis
 from ..config import UNCOUNTED_TYPES
-from ..differential import COLUMNS, COUNT_TO, POOLED, TypeCount, as_text, countable, differential, n_counted, shares
+from ..differential import COLUMNS, COUNT_TO, POOLED, TypeCount, as_text, countable, differential, n_counted
 from ..errors import WbcError
 from ..results import tables
 from ..results.folder import slide_of
 from ..results.storage import write_bytes
 from .bars import Bars
+from .blind import blind
+from .counts_table import CountsTable
+from .curtain import Curtain
 from .panels import button, choice
 from .reviews import Source, cells_of, name_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session
 
-HEAD = ("cell type", "n", "%", "95 % interval", "10⁹/L", "unseen")
 THIS_IMAGE, OPEN_IMAGES, SLIDE, FOLDER = "this image", "all open images under review", "its slide", "its results folder"
-TICK_MS = 300
-
-NAMES, NUMBERS = (Qt.AlignmentFlag.AlignVCenter | side for side in (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight))
-
-ROW_PX = 22
+TICK_MS = 100
 
 MIN_HEIGHT_PX = 220
 """Docks share a side of the window; less than this cannot be read."""
+
+
+Counts: TypeAlias = dict[tuple[Analysis | Saved, bool], Counter[tuple[str, str, bool]]]
+"""Counts of images, kept because in a folder of thousands few change; whether an image is vouched for is in the key."""
 
 
 class Differential(QScrollArea):
@@ -77,17 +79,7 @@ class Differential(QScrollArea):
         for label, editor in (("Count", self.over), ("Count to", self.count_to), ("Total WBC", self.wbc)):
             form.addRow(label, editor)
         layout.addLayout(form)
-        self.table = QTableWidget(0, len(HEAD))
-        self.table.setHorizontalHeaderLabels(list(HEAD))
-        self.table.setToolTip("Counts of the cell types; unidentified, artefact and smudge are not in the percentages.")
-        head, numbers = self.table.horizontalHeader(), self.table.verticalHeader()
-        assert head is not None
-        assert numbers is not None
-        self._head = head
-        numbers.hide()
-        numbers.setDefaultSectionSize(ROW_PX)
-        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table = CountsTable()
         self.stop, self.note, self.bars = QProgressBar(), QLabel(), Bars()
         self.note.setWordWrap(True)
         buttons = QHBoxLayout()
@@ -102,11 +94,13 @@ class Differential(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setMinimumHeight(MIN_HEIGHT_PX)
         self._shown: object = None
+        self._counts: Counts = {}
         self.folder = Folder()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh)
         self._timer.start(TICK_MS)
         self.refresh()
+        Curtain(self)
 
     def sessions(self) -> list[Session]:
         """The reviews that are counted."""
@@ -127,7 +121,9 @@ class Differential(QScrollArea):
         return [source for source in found if over == FOLDER or slide_of(name_of(source)) in slides]
 
     def refresh(self) -> None:
-        """Count anew, if anything has changed."""
+        """Count anew, if anything has changed; not while a blind reading runs."""
+        if blind.on:
+            return
         try:
             self.folder.take()
         except WbcError as error:
@@ -137,28 +133,21 @@ class Differential(QScrollArea):
         for source in sources:
             if isinstance(source, Session):
                 source.sync_types()
-        state = (
-            [(s if isinstance(s, Saved) else s.analysis, vouched(s)) for s in sources],
-            self.count_to.currentText(),
-            self.wbc.value(),
-        )
+        seen = {(s if isinstance(s, Saved) else s.analysis, vouched(s)): s for s in sources}
+        state = (list(seen), self.count_to.currentText(), self.wbc.value())
         if state == self._shown:
             return
         self._shown = state
-        counts = Counter(key for s in sources for key in countable("", cells_of(s), vouched(s)))
+        self._counts = {key: self._counts.get(key) or Counter(countable("", cells_of(s), key[1])) for key, s in seen.items()}
+        counts = Counter[tuple[str, str, bool]]()
+        for of_one in self._counts.values():
+            counts.update(of_one)
         self.rows = [row for row in differential(counts) if row.slide == POOLED]
         self._show(len(sources))
 
     def _show(self, n_images: int) -> None:
         wbc = self.wbc.value() or None
-        self.table.setRowCount(len(self.rows))
-        for i, row in enumerate(self.rows):
-            for j, text in enumerate((row.cell_type, str(row.n), *shares(row, wbc), str(row.n_unreviewed))):
-                item = QTableWidgetItem(text)
-                item.setTextAlignment(NUMBERS if j else NAMES)
-                self.table.setItem(i, j, item)
-        self.table.setColumnHidden(HEAD.index("10⁹/L"), wbc is None)
-        self.table.setFixedHeight(self._head.height() + ROW_PX * (len(self.rows) + 1))  # one more for the scroll bar
+        self.table.show_rows(self.rows, wbc)
         self.bars.show_rows(self.rows)
         counted, target = n_counted(self.rows), int(self.count_to.currentText())
         self.stop.setRange(0, target)
@@ -182,7 +171,11 @@ class Differential(QScrollArea):
         name, _ = QFileDialog.getSaveFileName(self, "Save the differential", "differential.csv", "CSV (*.csv)")
         if name:
             lines = [tables.row(COLUMNS, asdict(row)) for row in self.rows]
-            write_bytes(Path(name).parent, Path(name), tables.header(COLUMNS) + b"".join(lines))
+            try:
+                write_bytes(Path(name).parent, Path(name), tables.header(COLUMNS) + b"".join(lines))
+            except WbcError as error:
+                self.note.setText(str(error))
+                show_error(str(error))
 
     def event(self, event: QEvent | None) -> bool:
         """A widget that is taken out of its dock counts no more."""

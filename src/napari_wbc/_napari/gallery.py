@@ -11,10 +11,13 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..errors import WbcError
 from . import keys
+from .blind import blind
 from .crops import CROP_PX, ORDERS, Crops
 from .crops_view import View
+from .curtain import Curtain
 from .naming import Naming
 from .opening import look_at_slide, open_saved
+from .own_types import own_types
 from .panels import button, choice
 from .reviews import Item, Source, cells_of, name_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
@@ -46,7 +49,7 @@ class Gallery(QWidget):
         self.order = choice(
             ORDERS, "Order of the cells. Doubtful: the two most probable types are close. Named cells keep their place."
         )
-        self.left, self.message = QLabel(), QLabel(keys.described(letters))
+        self.left, self.message = QLabel(), QLabel()
         self.message.setWordWrap(True)
         row = QHBoxLayout()
         for box in (self.over, self.order):
@@ -59,6 +62,8 @@ class Gallery(QWidget):
         layout.addWidget(self.view, stretch=1)
         layout.addWidget(self.left)
         layout.addWidget(self.message)
+        self._letters, self._own = letters, dict[str, str]()
+        self._tell_keys()
         self._seen: list[tuple[Source, object]] = []
         self._following, self._followed = False, list[tuple[Session, tuple[int, ...]]]()
         self.setMinimumHeight(MIN_HEIGHT_PX)
@@ -70,6 +75,7 @@ class Gallery(QWidget):
         self._timer.timeout.connect(self._tick)
         self._timer.start(TICK_MS)
         self.refresh()
+        Curtain(self)
 
     def sessions(self) -> list[Session]:
         """The reviews of the open images."""
@@ -95,9 +101,16 @@ class Gallery(QWidget):
         self._count()
         self._follow()
 
+    def _tell_keys(self) -> None:
+        self._own = own_types.by_digit
+        self.message.setText(keys.described(self._letters, self._own))
+
     def _tick(self) -> None:
-        self.crops.take_cut()
-        self.refresh()
+        if not blind.on:
+            self.crops.take_cut()
+            self.refresh()
+            if self._own != own_types.by_digit:
+                self._tell_keys()
 
     def refresh(self) -> None:
         """Show what has changed: names, outlines, images, and the selection in the viewer."""

@@ -58,9 +58,9 @@ def complaint(letters: Mapping[str, str]) -> str:
     return ""
 
 
-def described(letters: Mapping[str, str]) -> str:
-    """What the letters do in the gallery."""
-    said = ", ".join(f"{letters[name]} {name}" for name in (*NAMES, CONFIRM))
+def described(letters: Mapping[str, str], own: Mapping[str, str]) -> str:
+    """What the letters do in the gallery, and the digits, which name types of the person's own."""
+    said = ", ".join([*(f"{letters[name]} {name}" for name in (*NAMES, CONFIRM)), *(f"{digit} {own[digit]}" for digit in own)])
     return f"Keys here: {said}, {UNDO} undo, arrows go on."
 
 

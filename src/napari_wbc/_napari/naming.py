@@ -1,4 +1,4 @@
-"""What letters do in the gallery: name cells of reviews, and of images that are not open; each can be undone; no Qt."""
+"""What letters and digits do in the gallery: name cells of reviews, and of images that are not open; each is undone; no Qt."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
+from ..errors import StorageError
 from ..results.runfile import now
 from ..review import confirm, rename
 from . import keys
+from .own_types import own_types
 from .reviews import Item, Source, name_of
 from .saved import Folder, Saved
 from .session import Session
@@ -30,13 +32,13 @@ class Naming:
 
     def knows(self, letter: str) -> bool:
         """Whether a letter does something."""
-        return letter in (*self._names, self._confirm)
+        return letter in (*self._names, *own_types.by_digit, self._confirm)
 
     def do(self, letter: str, items: Sequence[Item], by: str) -> Replaced:
         """Name or confirm cells; `by` is who says so. Errors as in `Session.name` and `Folder.edit`."""
         replaced = {}
         for source in dict.fromkeys(item.source for item in items):
-            ids, name = [item.cell_id for item in items if item.source is source], self._names.get(letter)
+            ids, name = [item.cell_id for item in items if item.source is source], self._named_by(letter)
             if isinstance(source, Session):
                 source.confirm(ids) if name is None else source.name(name, ids)
             else:
@@ -45,6 +47,10 @@ class Naming:
                 self.tables.due(source.folder)
             self._done.append((source, ids[0]))
         return replaced
+
+    def _named_by(self, letter: str) -> str | None:
+        """The type that a letter or digit names, or None: it confirms."""
+        return self._names.get(letter) or own_types.by_digit.get(letter)
 
     def undo(self) -> tuple[Replaced, tuple[str, int] | None]:
         """Undo what was done last: what it changed, and the image and cell to go back to; errors as in `Folder.undo`."""
@@ -56,7 +62,11 @@ class Naming:
             source.undo()
             return {}, back
         now_there = self._folder.images[back[0]]
-        return {now_there: self._folder.undo(back[0])}, back
+        try:
+            return {now_there: self._folder.undo(back[0])}, back
+        except StorageError:
+            self._done.append((source, cell_id))  # it can be tried again
+            raise
 
     def forget_closed(self) -> None:
         """Reviews that were closed undo no more; whoever keeps one keeps its layers."""

@@ -75,14 +75,22 @@ class Origin:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the review of an image is saved: the results folder, the name of the image in it, and the file that was read.
+    """Where the review of an image is saved. It is kept in the metadata of the image, beside its pixel size.
 
-    It is kept in the metadata of the image, beside its pixel size.
+    Parameters
+    ----------
+    folder, image
+        The results folder, and the name of the image in it.
+    source
+        The image file that was read.
+    known
+        SHA-256 of the record as it was read or written last, to see whether somebody else has changed it; None: not known.
     """
 
     folder: Path
     image: str
     source: InputFile
+    known: str | None = None
 
 
 def place_of(image: Layer) -> Place | None:

@@ -20,8 +20,10 @@ from qtpy.QtWidgets import (
 )
 
 from ..config import TYPE_COLOURS, USER_TYPE_COLOUR
+from ..errors import UsageError
 from ..review import delete, merge, split
 from . import keys
+from .own_types import DIGITS, own_types
 from .session import Session
 
 Action: TypeAlias = Callable[[Session], object]
@@ -72,16 +74,18 @@ def choice(items: Sequence[str], tooltip: str) -> QComboBox:
 
 
 class NamePanel(QGroupBox):
-    """One button per cell type, in its colour, and one for a type of the person's own."""
+    """One button per cell type, in its colour; and a line for a type of the person's own, which has a button from then on."""
 
     def __init__(self, act: Act, letters: Mapping[str, str]) -> None:
-        super().__init__("Name the selected cells: ⇧ and letter")
+        super().__init__("Name cells: ⇧ and letter, Ctrl and digit")
+        self._act = act
         self.own = QLineEdit()
         self.own.setMinimumWidth(40)
         self.own.setPlaceholderText("a type of your own")
-        self.own.setToolTip("Name of a cell type that is not in the list, for example: blast.")
-        self.own.returnPressed.connect(lambda: act(lambda session: session.name(self.own.text())))
+        self.own.setToolTip("Name of a cell type that is not in the list, for example: blast. The first nine have a digit.")
+        self.own.returnPressed.connect(lambda: act(self._name_own))
         self.verbs: dict[str, Action] = {letters[name]: partial(_name, name) for name in keys.NAMES}
+        self.own_verbs: dict[str, Action] = {f"Control-{digit}": partial(_name_by, digit) for digit in DIGITS}
         grid = columns()
         self.setLayout(grid)
         for i, cell_type in enumerate(keys.NAMES):
@@ -94,14 +98,37 @@ class NamePanel(QGroupBox):
         mine = button("Name", "The selected cells are of the type that you have written.", self.own.returnPressed.emit)
         mine.setIcon(_swatch(USER_TYPE_COLOUR))
         grid.addWidget(mine, row, 1)
+        self._mine, self._shown = columns(), dict[str, str]()
+        grid.addLayout(self._mine, row + 1, 0, 1, PER_ROW)
+        self.show_own()
         steps: list[tuple[str, str, Action, str]] = [
             ("Previous", "Go to the previous cell.", lambda session: session.selection.step(-1), letters[keys.PREVIOUS]),
             ("Next", "Go to the next cell.", lambda session: session.selection.step(1), letters[keys.NEXT]),
             ("Confirm", "The selected cells are what they are called; go to the next.", _confirm, letters[keys.CONFIRM]),
         ]
         self.verbs |= {letter: action for _, _, action, letter in steps}
-        for i, (text, tooltip, action, letter) in enumerate(steps, start=2 * row + 2):
+        for i, (text, tooltip, action, letter) in enumerate(steps, start=2 * row + 4):
             grid.addWidget(button(text, tooltip, partial(act, action), letter), *divmod(i, PER_ROW))
+
+    def _name_own(self, session: Session) -> None:
+        session.name(self.own.text())
+        own_types.add(self.own.text())
+        self.show_own()
+
+    def show_own(self) -> None:
+        """A button for each type of the person's own that has a digit, if they are others than those shown."""
+        if self._shown == own_types.by_digit:
+            return
+        self._shown = own_types.by_digit
+        while (item := self._mine.takeAt(0)) is not None:
+            if (gone := item.widget()) is not None:
+                gone.setParent(None)
+                gone.deleteLater()
+        for i, (digit, name) in enumerate(self._shown.items()):
+            tooltip = f"The selected cells are {name}. Key on the layers: Ctrl+{digit}."
+            made = button(f"{digit} {name}", tooltip, partial(self._act, self.own_verbs[f"Control-{digit}"]))
+            made.setIcon(_swatch(USER_TYPE_COLOUR))
+            self._mine.addWidget(made, *divmod(i, PER_ROW))
 
 
 class OutlinePanel(QGroupBox):
@@ -148,6 +175,12 @@ class FilePanel(QGroupBox):
 
 def _name(cell_type: str, session: Session) -> None:
     session.name(cell_type)
+
+
+def _name_by(digit: str, session: Session) -> None:
+    if digit not in own_types.by_digit:
+        raise UsageError(f"No type of your own has the key {digit} yet. Write one below the names, and press Name.")
+    session.name(own_types.by_digit[digit])
 
 
 def _confirm(session: Session) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from napari.layers import Labels
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from ..crop import crop
@@ -17,7 +17,10 @@ from ..errors import UsageError
 from ..review import agreement
 from ..review.readings import Reading
 from . import jobs, keys
+from .blind import Reading as BlindReading
+from .blind import blind
 from .origin import place_of
+from .own_types import own_types
 from .panels import PER_ROW, button, columns
 from .reading_view import SHOWN_PX, Picture, Result
 from .readings import export_reading, keep, read_by, readers, said_before, with_readings
@@ -29,12 +32,14 @@ MARGIN = 0.6
 
 
 class SecondReading(ToolWidget):
-    """One cell after the other in random order, as a picture without its name."""
+    """One cell after the other in random order, as a picture without its name; meanwhile no name is seen anywhere else."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer, "Read these cells", jobs.load_models)
         self.session: Session | None = None
         self.left: list[int] = []
+        self._by = ""
+        self._blind: BlindReading | None = None
         self.labels = self.add_choice("Cells", Labels)
         self.reader = QComboBox()
         self.reader.setEditable(True)
@@ -45,7 +50,7 @@ class SecondReading(ToolWidget):
         self.picture, self.result = Picture(self.name), Result()
         grid = columns()
         letters, _ = keys.chosen_letters()
-        self._types = {letters[name]: name for name in keys.NAMES}
+        self._types = {letters[name]: name for name in keys.NAMES} | own_types.by_digit
         for i, (letter, cell_type) in enumerate(self._types.items()):
             tooltip = f"This cell is {cell_type}. Key: {letter}, once you have clicked the picture."
             grid.addWidget(button(f"{cell_type}  {letter}", tooltip, partial(self.name, letter)), *divmod(i, PER_ROW))
@@ -54,46 +59,85 @@ class SecondReading(ToolWidget):
         layout.addWidget(self.picture)
         layout.addLayout(grid)
         layout.addWidget(self.result)
-        layout.addWidget(
-            button("Save the reading as CSV…", "Save what each reader and the model said of each cell.", self.save)
-        )
+        tooltip = "Save what the readers and the model said of each cell."
+        self.save_button = button("Save the reading as CSV…", tooltip, self.save)
+        layout.addWidget(self.save_button)
         self._layout.addWidget(inside)
-        self.add_panel()
-        self.job.cancel_button.hide()
+        self.add_panel(curtain=False)
+        self.job.cancel_button.setText("End")
+        self.job.cancel_button.setToolTip("End the reading: names are seen again. What is read stays, and can be gone on with.")
+        self.job.cancel_button.clicked.connect(self.end)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._look)
 
     def start(self) -> None:
         """Hide what the cells are called, and show the first that this reader has not read."""
+        self._by = self._reader
         session = self.session = session_of(self.viewer, chosen(self.labels))
         session.sync()
-        self._hide(True)
         ids = [cell.cell_id for cell in session.analysis.cells]
-        read = read_by(session, self._reader)
+        read = read_by(session, self._by)
         order = np.random.default_rng().permutation(len(ids))
         self.left = [ids[i] for i in order if ids[i] not in read]
+        self._blind = blind.begin(self.viewer)
+        for event in (self.viewer.layers.events.inserted, self.viewer.layers.events.removed):
+            event.connect(self._on_layers)
+        self.window().installEventFilter(self)  # type: ignore[union-attr]
         self._next()
 
+    def end(self) -> None:
+        """End the reading, as far as it has come: names are seen again."""
+        reading, self._blind = self._blind, None
+        if reading is None:
+            return
+        for event in (self.viewer.layers.events.inserted, self.viewer.layers.events.removed):
+            event.disconnect(self._on_layers)
+        blind.end(reading)
+        if self.session is not None and self.session.open:
+            self.labels.value = self.viewer.layers.selection.active = self.session.labels
+        self.picture.hide()
+        self.job.status.setText(f"The reading has ended, {len(self.left)} cells are not read.")
+        self._enable()
+
+    def _enable(self) -> None:
+        """What can be chosen while no reading runs."""
+        for control in (self.labels.native, self.reader, self.job.run_button, self.save_button):
+            control.setEnabled(self._blind is None)
+        self.job.cancel_button.setEnabled(self._blind is not None)
+
+    def _on_layers(self, _: object = None) -> None:
+        self._soon.start()  # not within the event: others have not heard of it yet
+
+    def _look(self) -> None:
+        """Layers have come or gone: those that tell names are taken away; without its image the reading ends."""
+        if self._blind is not None and self.session is not None:
+            self._blind.take_away()
+            if self.session.image not in self.viewer.layers:
+                self.end()
+
     def event(self, event: QEvent | None) -> bool:
-        """A widget that is taken out of its dock shows the names again."""
+        """A widget that is taken out of its dock ends the reading."""
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._hide(False)
+            self.end()
             self.session = None
         return super().event(event)
 
-    def _hide(self, hidden: bool) -> None:
-        """What the cells are called: their colours and the texts of their boxes."""
-        if self.session is not None:
-            for layer in (self.session.types, self.session.boxes):
-                layer.visible = not hidden
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """A window that closes ends the reading."""
+        if event is not None and event.type() == QEvent.Type.Close:
+            self.end()
+        return bool(super().eventFilter(watched, event))
 
     def name(self, letter: str) -> None:
-        """The cell that is shown is of the type of a letter."""
-        if self.session is not None and self.left and letter in self._types:
+        """The cell that is shown is of the type of a letter or digit."""
+        if self._blind is not None and self.left and letter in self._types:
             self.report_errors(lambda: self._name(self._types[letter]))
 
     def _name(self, cell_type: str) -> None:
         session = self.session
         assert session is not None
-        said = Reading(name_of(session), self.left[0], self._reader, cell_type, "")
+        said = Reading(name_of(session), self.left[0], self._by, cell_type, "")
         session.labels.features = with_readings(session.labels.features, [said])
         self.left.pop(0)
         place = place_of(session.image)
@@ -125,16 +169,16 @@ class SecondReading(ToolWidget):
             self.picture.show_pixels(crop(session.pixels, cells[self.left[0]].box, SHOWN_PX, MARGIN))
             self.picture.show()
             self.result.hide()
+            self._enable()
             kept = "" if place_of(session.image) else " They are kept with the image once you save it in Review cells."
             self.job.status.setText(f"{len(self.left)} cells left.{kept}")
             return
-        self._hide(False)
-        self.picture.hide()
+        self.end()
         self.job.status.setText("All cells are read.")
-        read = read_by(session, self._reader)
-        others = {other: read_by(session, other) for other in readers(session.labels.features) if other != self._reader}
+        read = read_by(session, self._by)
+        others = {other: read_by(session, other) for other in readers(session.labels.features) if other != self._by}
         parts = [
-            f"{self._reader} against {who}\n{agreement(said, read)}" for who, said in {**said_before(session), **others}.items()
+            f"{self._by} against {who}\n{agreement(said, read)}" for who, said in {**said_before(session), **others}.items()
         ]
         self.result.show_text("\n\n".join(parts))
 
@@ -144,7 +188,7 @@ class SecondReading(ToolWidget):
         if session is None:
             self.job.report(UsageError("Press 'Read these cells' first."))
             return
-        reader = self.reader.currentText().strip()
+        reader = self._by
         name, _ = QFileDialog.getSaveFileName(self, "Save the reading", f"reading {reader}.csv", "CSV (*.csv)")
         if name:
             self.report_errors(lambda: export_reading(Path(name), session, reader))

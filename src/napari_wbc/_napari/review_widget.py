@@ -15,6 +15,7 @@ from ..errors import UsageError
 from . import jobs
 from .autosave import Autosave, discard, kept_work
 from .beside import Beside
+from .blind import blind
 from .filing import Filing
 from .keys import Keys, chosen_letters
 from .offer import OfferPanel
@@ -81,7 +82,7 @@ class ReviewCells(ToolWidget):
         self.session, self._autosave, self.beside = session, Autosave(session), Beside(self)
         for signal, slot in self._slots(session):
             signal.connect(slot)
-        actions = {f"Shift-{letter}": partial(self.act, action) for letter, action in self._actions().items()}
+        actions = {key: partial(self.act, action) for key, action in self._actions().items()}
         undo, redo = partial(self.act, Session.undo), partial(self.act, Session.redo)
         self._keys = Keys(session.layers, actions | {"Control-Z": undo, "Control-Shift-Z": redo})
         self.window().installEventFilter(self)  # type: ignore[union-attr]
@@ -124,7 +125,8 @@ class ReviewCells(ToolWidget):
         return bool(super().eventFilter(watched, event))
 
     def _actions(self) -> dict[str, Action]:
-        return self.names.verbs | self.outlines.verbs
+        letters = self.names.verbs | self.outlines.verbs
+        return {f"Shift-{letter}": action for letter, action in letters.items()} | self.names.own_verbs
 
     def act(self, action: Action) -> None:
         """Do something with the review; an error is shown."""
@@ -133,6 +135,8 @@ class ReviewCells(ToolWidget):
     def _act(self, action: Action) -> None:
         if self.session is None:
             raise UsageError("Press 'Review these cells' first.")
+        if blind.on:
+            raise UsageError("A blind reading runs: nothing is named or changed until it ends.")
         self.session.by = self.reader.text().strip() or self.session.by
         action(self.session)
 
@@ -151,19 +155,21 @@ class ReviewCells(ToolWidget):
     def _tick(self) -> None:
         """Read edits, have edited cells classified and drawn boxes outlined, keep unsaved work."""
         session = self.session
-        if session is None or not session.open:
+        if session is None or not (session.open or blind.on):
             self.close_review()
             return
         self.report_errors(lambda: self._work(session))
 
     def _work(self, session: Session) -> None:
-        if self._touched:
-            self._touched = False
-            session.sync()
-        else:
-            session.sync_types()
-        self.beside.work(session, self.models.choice())
+        if not blind.on:  # else its layers are out of the viewer
+            if self._touched:
+                self._touched = False
+                session.sync()
+            else:
+                session.sync_types()
+            self.beside.work(session, self.models.choice())
         self.filing.tables.check()
+        self.names.show_own()
         self._ticks += 1
         if self._ticks % TICKS_PER_AUTOSAVE == 0 and self._autosave is not None:
             self._autosave.keep_soon()

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from psygnal import Signal
 
 from ..cells import Analysis, Cell, CellTable, Labels, RgbImage, Scale
 from ..crop import crop
-from ..errors import UsageError
+from ..errors import StorageError, UsageError
 from ..results import images_in, read_record
 from ..results.folder import commit, record_path
 from ..results.pixels import cut, open_pixels
@@ -41,6 +42,21 @@ class Saved:
         return CellTable(self.record.cells)
 
 
+class Written:
+    """Tells all that show a results folder of records that this program has written there: they follow at once."""
+
+    record = Signal(Saved)
+
+    def tell(self, folder: Path, record: Record) -> Saved:
+        """A record was written into a folder."""
+        saved = Saved(folder, record, record_path(folder, record.image).stat().st_mtime_ns)
+        self.record.emit(saved)
+        return saved
+
+
+written = Written()
+
+
 class Folder:
     """The images of a results folder that were analysed, by name.
 
@@ -56,6 +72,7 @@ class Folder:
         self._worker = ThreadPoolExecutor(2, "wbc-folder")
         self._pixels: dict[Saved, RgbImage] = {}
         self._edits: dict[str, list[tuple[Record, Record]]] = {}
+        written.record.connect(self._on_written)
 
     def ask(self, folder: Path) -> None:
         """Have the records of a folder read, unless that is being done, or was done a moment ago."""
@@ -87,8 +104,9 @@ class Folder:
         before = read_record(saved.folder, saved.record.image)
         cells = change(Analysis(_NO_LABELS, CellTable(before.cells), Scale(None, 1.0, "assumed"))).cells
         after = before.model_copy(update={"cells": tuple(map(as_stored, cells)), "edited": True})
+        commit(saved.folder, after)
         self._edits.setdefault(before.image, []).append((before, after))
-        return self._commit(saved.folder, after)
+        return written.tell(saved.folder, after)
 
     def undo(self, image: str) -> Saved:
         """Undo the last edit of an image.
@@ -96,19 +114,24 @@ class Folder:
         Raises
         ------
         UsageError
-            If its record is not as the edit left it.
+            If its record is not as the edit left it: then it never is undone.
+        StorageError
+            If it cannot be written: then it can be undone later.
         """
         before, after = self._edits[image].pop()
         folder = self.images[image].folder
         if read_record(folder, image) != after:
             raise UsageError(f"{image} was changed elsewhere since; that edit is not undone. Open the image to change it.")
-        return self._commit(folder, before)
+        try:
+            commit(folder, before)
+        except StorageError:
+            self._edits[image].append((before, after))
+            raise
+        return written.tell(folder, before)
 
-    def _commit(self, folder: Path, record: Record) -> Saved:
-        commit(folder, record)
-        saved = Saved(folder, record, record_path(folder, record.image).stat().st_mtime_ns)
-        self.images = {**self.images, record.image: saved}
-        return saved
+    def _on_written(self, saved: Saved) -> None:
+        if self._folder is not None and saved.folder.resolve() == self._folder.resolve():
+            self.images = {**self.images, saved.record.image: saved}
 
     def cut(self, saved: Saved, cell: Cell, size_px: int, margin: float) -> Future[RgbImage]:
         """The crop of a cell, as `crop.crop` cuts it, cut in the thread; errors as in `results.pixels.open_pixels`."""

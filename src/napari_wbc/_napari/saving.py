@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -20,15 +21,17 @@ from ..config import Settings
 from ..errors import ImageError, UsageError
 from ..images import decode
 from ..results import images_in, read_analysis, read_record, write_analysis
+from ..results.folder import record_path
 from ..results.pixels import find_field
 from ..results.record import InputFile, Record
 from ..results.record import Origin as RecordOrigin
 from ..results.runfile import NAME, Model, begin, check_out, input_root, read_run, relative_root, write_run
-from ..results.storage import write_bytes
+from ..results.storage import file_sha256, write_bytes
 from ..review.readings import read_readings
 from . import readings
 from .layers import boxes_layer, labels_layer, outlines
 from .origin import KEY, MadeBy, Place, note, origin, place_of, set_place
+from .saved import written
 from .session import Session
 from .slide_layer import slide_layers
 
@@ -45,19 +48,43 @@ def save(session: Session, folder: Path | None = None) -> Record:
     Raises
     ------
     UsageError
-        If it was never saved and no folder is given, or the folder cannot be the results folder of this image.
+        If it was never saved and no folder is given, the folder cannot be the results folder of this image, or what it says of
+        this image was changed elsewhere since the review was begun.
     StorageError
         If it cannot be written.
     """
     session.sync()
-    place = place_of(session.image) if folder is None else make_place(session, folder)
+    before = place_of(session.image)
+    place = before if folder is None else make_place(session, folder)
     if place is None:
         raise UsageError("Choose a results folder first: a new or empty one, or that of the folder of this image.")
+    if before is not None and (before.folder.resolve(), before.image) == (place.folder.resolve(), place.image):
+        place = before
+    _refuse_changed(place)
     record = write_review(session, place, session.analysis)
-    set_place(session.image, place)
+    set_place(session.image, replace(place, known=record_sha256(place.folder, place.image)))
     note(session.labels, record=record)
     session.mark_saved()
+    written.tell(place.folder, record)
     return record
+
+
+def _refuse_changed(place: Place) -> None:
+    """Refuse to write over what somebody else has written; without a known record: over what a person has reviewed."""
+    now_there = record_sha256(place.folder, place.image)
+    if now_there is None or now_there == place.known:
+        return
+    if place.known is not None or read_record(place.folder, place.image).edited:
+        raise UsageError(
+            f"{place.image} was reviewed or analysed anew in {place.folder} by somebody else, or in another window, and is not "
+            "written over. Save in another folder, or drop that folder on napari to go on with what is there."
+        )
+
+
+def record_sha256(folder: Path, image: str) -> str | None:
+    """SHA-256 of the record of an image, or None where there is none."""
+    path = record_path(folder, image)
+    return file_sha256(path) if path.is_file() else None
 
 
 def write_review(session: Session, place: Place, analysis: Analysis) -> Record:
@@ -160,14 +187,14 @@ def reviewed_layers(folder: Path, image: str | None = None) -> list[Layer]:
     """
     run = read_run(folder)
     image = neighbour(folder) if image is None else image
-    record = read_record(folder, image)
+    known, record = record_sha256(folder, image), read_record(folder, image)
     if record.row.is_slide:
         return list(slide_layers(folder, record, input_root(folder, run)))
     analysis = read_analysis(folder, image)
     path, field = find_field(folder, record, [input_root(folder, run)])
     pixels = Image(field.pixels.copy(), rgb=True, name=Path(image).stem)
     pixels.metadata[KEY] = {"um_per_px": field.um_per_px, "id": uuid4().hex, "path": str(path)}
-    set_place(pixels, Place(folder, image, record.hashes.input))
+    set_place(pixels, Place(folder, image, record.hashes.input, known))
     labels = labels_layer(pixels, outlines(analysis), analysis.cells)
     made = MadeBy(run.segmenter, run.classifier, _settings(run.settings), run.device)
     labels.features = readings.with_readings(labels.features, read_readings(folder, image))

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QVBoxLayout, QWidge
 from ..config import Settings, make_settings
 from ..errors import UsageError, WbcError
 from . import jobs
+from .curtain import Curtain
 from .form import Section, SettingsForm
 from .model_form import ModelForm
 from .worker import JobPanel
@@ -63,10 +64,12 @@ class ToolWidget(QScrollArea):
             self._layout.addWidget(self.basic)
         self._layout.addWidget(Section("Advanced", *([self.advanced] if settings else []), self.models))
 
-    def add_panel(self) -> None:
-        """The buttons and the status, last."""
+    def add_panel(self, *, curtain: bool = True) -> None:
+        """The buttons and the status, last; with a curtain for blind readings before it all."""
         self._layout.addWidget(self.job)
         self._layout.addStretch()
+        if curtain:
+            Curtain(self)
 
     def settings(self) -> Settings:
         """The settings of the form."""
