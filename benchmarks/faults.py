@@ -15,6 +15,8 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     ]),
     "scale/red_cells.py": ("test_scale.py", [
         ("np.sqrt(np.pi / 2) - 0.5", "np.sqrt(np.pi / 2)"),
+        ("np.minimum(x - left, right - x)", "x - left"),
+        ("np.uint16(rows**2)", "np.uint16(rows)"),
     ]),
     "cleanup.py": ("test_cleanup.py", [
         ("max_size=min_area_px - 1", "max_size=min_area_px"),
@@ -46,6 +48,8 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ("area_px * um_per_px**2", "area_px * um_per_px"),
         ("inside.ravel().astype(np.float64) @", "np.ones(inside.size) @"),
         (".sum() / 2 + 1)", ".sum() / 2)"),
+        ("10 * (border", "8 * (border"),
+        ("1 - short / long", "1 - short"),
     ]),
     "nucleus.py": ("test_nucleus.py", [
         ("pixels[..., 0].astype", "pixels[..., 2].astype"),
@@ -54,6 +58,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ("np.bincount(parts.ravel()) >= MIN_LOBE * area", "np.bincount(parts.ravel()) >= 0"),
         ("weight[cell]", "1"),
         ("small[0] = False\n    small[holes[~cell]] = False", "small[0] = False"),
+        ("/ max(1, int(np.count_nonzero(seen)))", "/ area"),
     ]),
     "domain/judging.py": ("test_domain.py", [
         ("out, ranges = min(found", "out, ranges = max(found"),
@@ -100,7 +105,17 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     ]),
     "nets/stain.py": ("nets/test_stain.py", [
         ("factor.clamp(*MOST)", "factor"),
-        ("torch.quantile(sample, BACKGROUND, dim=2)", "torch.quantile(sample, 1 - BACKGROUND, dim=2)"),
+        ("torch.quantile(images.flatten(2), BACKGROUND,", "torch.quantile(images.flatten(2), 1 - BACKGROUND,"),
+    ]),
+    "nets/deeplab.py": ("nets/test_glance.py", [
+        ("max(0, y0 - REACH)", "y0"),
+        ("REACH = 2", "REACH = 0"),
+        ("> MOST_SEEN *", "< MOST_SEEN *"),
+        ("ndimage.binary_dilation(seen, square)", "seen"),
+    ]),
+    "nets/segmenter.py": ("nets/test_glance.py", [
+        ("GLANCES.get(self._sha256)", "-5.0"),
+        ("glance=self.glance", "glance=None"),
     ]),
     "images/rgb.py": ("test_images.py", [
         ("if orientation in (3, 4, 7, 8):", "if orientation in (3, 4, 7):"),

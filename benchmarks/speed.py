@@ -1,11 +1,14 @@
 """How fast is the whole road, and what of it is the networks? One run, one machine, one table; see docs/performance.md.
 
-    python benchmarks/speed.py WORK [--short] [--scaling] [--peers PYTHON]
+    python benchmarks/speed.py WORK [--short] [--resnet] [--scaling] [--peers PYTHON]
 
 (a) `napari-wbc run`, as a user starts it; (b) its two networks alone on the same inputs, already in memory, by as many
 processes; (c) the plain version: DeepLabv3+ with ResNet-50 on the whole field, AlexNet crop by crop, float32, random weights;
 (d) the networks of cellpose and StarDist with random weights, where a PYTHON has them. Fields: the dev fields of BCCD ten
-times, else drawn ones.
+times, else drawn ones. `--resnet` adds (a) and (b) with a segmenter on ResNet-50, `--scaling` numbers of fields, sides of an
+image, cells of a field. All of it on an idle machine:
+
+    python benchmarks/speed.py WORK --resnet --scaling --peers PYTHON
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import speed_scaling
 from devdata import ROOT, rows
 from PIL import Image as Pillow
 from speed_parts import memory_gb, networks_alone, peer, plain, run
+from speed_resnet import write_resnet
 
 import napari_wbc
 from napari_wbc.batch import default_workers
@@ -34,6 +38,8 @@ from napari_wbc.synthetic import draw_field
 
 PEER_CELL_PX, PEER_TILE_PX = 30, 224
 """Diameter of a cell to which cellpose resizes an image, and the side of the smallest picture that its network is given, px."""
+N_FITTED, N_RESNET = 4, 297
+"""Fields to which the last layer of ResNet-50 is fitted, and at most so many that it is timed on."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, help="new folder for images and results")
     parser.add_argument("--short", action="store_true", help="a few drawn fields, about a minute")
+    parser.add_argument("--resnet", action="store_true", help="also a segmenter on ResNet-50, with random weights")
     parser.add_argument(
         "--scaling", action="store_true", help="also 10 to 1000 fields, sides of 500 to 20,000 px, 1 to 200 cells"
     )
@@ -67,6 +74,9 @@ def main() -> None:
         print(line, flush=True)
     for part in measure(fields, options.work, options.workers, options.peers, n_plain=1 if options.short else 4):
         print(part, flush=True)
+    if options.resnet:
+        for part in measure_resnet(fields, options.work, options.workers):
+            print(part, flush=True)
     if options.scaling:
         for line in speed_scaling.report(options.work, fields, options.workers):
             print(line, flush=True)
@@ -112,6 +122,23 @@ def measure(fields: Sequence[Path], work: Path, workers: int, pythons: Sequence[
     torch_gb = memory_gb([sys.executable, "-c", "import torch"])[1]
     yield "\n" + "; ".join(ratios)
     yield f"Largest process {whole.gb:.2f} GB, {whole.gb - torch_gb:.2f} GB more than after `import torch`"
+
+
+def measure_resnet(fields: Sequence[Path], work: Path, workers: int) -> Iterator[Line | str]:
+    """(a) and (b) with a segmenter on ResNet-50, at the analysis scale as ever."""
+    model = work / "resnet50.safetensors"
+    write_resnet(model, fields[:N_FITTED])
+    options, some = ["--segmenter", str(model)], fields[:N_RESNET]
+    height, width = read_image(fields[0]).pixels.shape[:2]
+    one, whole = run(fields[:1], work / "one-resnet", workers, options), run(some, work / "resnet", workers, options)
+    a = (whole.s - one.s) / (whole.n_fields - 1)
+    b = networks_alone(some[:99], workers, str(model))
+    yield "\n| with ResNet-50 | pictures per second | seconds per megapixel | |\n|---|---|---|---|"
+    n_cells = len(whole.diameters_px)
+    note = f"{whole.n_fields} fields, {n_cells} cells, {whole.s:.1f} s; random weights, the last layer fitted"
+    yield Line("(a) whole `run`, start-up taken off", a, height * width / 1e6, note)
+    yield Line("(b) the networks alone", b, height * width / 1e6, f"{workers} processes of one thread")
+    yield f"\na ÷ b = {a / b:.2f}"
 
 
 def write_fields(folder: Path, n: int, repeat: int, drawn: bool) -> list[Path]:

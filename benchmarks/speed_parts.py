@@ -56,23 +56,23 @@ def memory_gb(command: Sequence[str]) -> tuple[float, float]:
     return time.perf_counter() - start, int(kilobytes) / 1e6
 
 
-def networks_alone(fields: Sequence[Path], workers: int) -> float:
+def networks_alone(fields: Sequence[Path], workers: int, segmenter: str = "default") -> float:
     """Seconds per field of the segmenter on fields at its scale, and of the classifier on their crops, by several processes."""
     context = get_context("spawn")
     with context.Manager() as manager, context.Pool(workers) as pool:
         ready = manager.Barrier(workers)
-        shares = [(list(fields[i::workers]), ready) for i in range(workers)]
+        shares = [(list(fields[i::workers]), segmenter, ready) for i in range(workers)]
         return max(pool.starmap(_compute, shares, chunksize=1)) / len(fields)
 
 
-def _compute(fields: Sequence[Path], ready: Any) -> float:
+def _compute(fields: Sequence[Path], segmenter: str, ready: Any) -> float:
     """Runs in a process: seconds of the two networks on its share, the best of three times."""
     from napari_wbc import Settings, load_models
     from napari_wbc.crop import crop
     from napari_wbc.pipeline import analyse
     from napari_wbc.scale import to_analysis
 
-    models = load_models(threads=1)
+    models = load_models(segmenter, threads=1)
     inputs, crops = [], []
     for path in fields:
         field = read_image(path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import tifffile
 from PIL import Image as Pillow
-from speed_parts import run
+from speed_parts import memory_gb, run
 
 from napari_wbc.cells import RgbImage
 from napari_wbc.synthetic import draw_field
@@ -29,15 +30,17 @@ def report(work: Path, fields: Sequence[Path], workers: int) -> Iterator[str]:
             further = (now.s - before.s) / (now.n_fields - before.n_fields)
             yield f"| {now.n_fields} | {now.s:.1f} | {1000 * further:.1f} | {now.gb:.2f} |"
             before = now
-    yield "\n| side, px | megapixels | seconds | seconds per megapixel, start-up taken off | GB |\n|---|---|---|---|---|"
+    columns = "side, px", "megapixels", "seconds", "seconds per megapixel, start-up taken off", "GB", "more than `import torch`"
+    yield f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|"
     unit, start = draw_field(np.random.default_rng(0), (UNIT_PX, UNIT_PX), 4, um_per_px=0.1).image, 0.0
+    torch_gb = memory_gb([sys.executable, "-c", "import torch"])[1]
     for side in SIDES_PX:
         path = work / f"side-{side}.tif"
         write_tiled(path, unit, side)
         now = run([path], work / f"side-{side}", workers, ["--um-per-px", "0.1"])
         start = start or now.s
         per_mp = f"{(now.s - start) / (side**2 / 1e6):.3f}" if now.s > start else ""
-        yield f"| {side} | {side**2 / 1e6:.2f} | {now.s:.1f} | {per_mp} | {now.gb:.2f} |"
+        yield f"| {side} | {side**2 / 1e6:.2f} | {now.s:.1f} | {per_mp} | {now.gb:.2f} | {now.gb - torch_gb:.2f} |"
     yield "\n| cells drawn in a field of 2000 × 2000 px | seconds for four | GB |\n|---|---|---|"
     for n in N_CELLS:
         folder = work / f"{n}-cells"

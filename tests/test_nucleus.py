@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from napari_wbc.nucleus import nucleus
+from napari_wbc.nucleus import nucleus, nucleus_areas_px
 
 YY, XX = np.mgrid[:61, :61]
 CELL = np.hypot(YY - 30, XX - 30) <= 28
@@ -110,3 +110,13 @@ def test_a_cell_of_no_pixel_or_one() -> None:
     assert not nucleus(painted(INNER), dot).any()
     dot[5, 5] = True
     assert_array_equal(nucleus(painted(INNER), dot), dot)
+
+
+@pytest.mark.parametrize(("times", "rel"), [(1, 0), (4, 0.01), (9, 0.01)])
+def test_the_nucleus_of_a_large_cell_is_measured_on_fewer_pixels(times: int, rel: float) -> None:
+    pixels, cell = (
+        np.kron(part, np.ones((times, times, *(1,) * (part.ndim - 2)), part.dtype)) for part in (painted(INNER), CELL)
+    )
+    areas = nucleus_areas_px(pixels, cell.astype(np.int32))
+    assert areas == {1: pytest.approx(np.count_nonzero(nucleus(pixels, cell)), rel=rel)}
+    assert areas[1] == pytest.approx(times**2 * np.count_nonzero(INNER), rel=0.05)

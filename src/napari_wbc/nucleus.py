@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_otsu
@@ -71,7 +73,20 @@ def _whole(found: Mask, cell: Mask, area: int) -> Mask:
     return np.asarray(found | small[holes])
 
 
+FINE_PX = 80
+"""For the area of its nucleus a cell twice as wide as this is seen at every second pixel, one thrice as wide at every third."""
+
+
 def nucleus_areas_px(image: RgbImage, labels: Labels) -> dict[int, int]:
     """Area of the nucleus of every cell, native px, by id; image (H, W, 3) uint8, labels (H, W) int32."""
     found = enumerate(ndimage.find_objects(labels), start=1)
-    return {i: int(np.count_nonzero(nucleus(image[box], labels[box] == i))) for i, box in found if box is not None}
+    return {i: _area_px(image[box], labels[box] == i) for i, box in found if box is not None}
+
+
+def _area_px(pixels: RgbImage, cell: Mask) -> int:
+    """Area of the nucleus of one cell: of the cell, the share that it has of the pixels looked at."""
+    area = int(np.count_nonzero(cell))
+    step = max(1, int(2 * math.sqrt(area / math.pi) / FINE_PX))
+    seen = cell[::step, ::step]
+    found = nucleus(pixels[::step, ::step], seen)
+    return round(area * int(np.count_nonzero(found)) / max(1, int(np.count_nonzero(seen))))

@@ -64,12 +64,12 @@ class LoadedNetwork:
 
     def _logits(self, images: Sequence[RgbImage], **options: Any) -> Tensor:
         """Output of the network for images (H, W, 3) uint8 of one shape, on the CPU; `options` are of its `forward`."""
-        batch = self._normalised(torch.from_numpy(np.stack(images)).to(self._device)).to(self._dtype)
+        batch = self.normalised(torch.from_numpy(np.stack(images)).to(self._device)).to(self._dtype)
         logits: Tensor = self._network(batch.contiguous(memory_format=torch.channels_last), **options)
         return logits.float().cpu()
 
-    def _normalised(self, levels: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 → (N, 3, H, W) float32."""
+    def normalised(self, levels: Tensor) -> Tensor:
+        """What the network is given of images: (N, H, W, 3) uint8 → (N, 3, H, W) float32."""
         if self.card.stain_aligned:
             return align_levels(levels).mul_(255).mul_(self._factor[:, None, None]).sub_(self._offset[:, None, None])
         width = levels.shape[2]  # rows as one long line of colours are several times quicker than as many short ones
