@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from napari.layers import Image
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QLabel
@@ -16,11 +18,13 @@ from napari_wbc._napari import autosave
 from napari_wbc._napari.blind import blind
 from napari_wbc._napari.gallery import RESULTS_FOLDER
 from napari_wbc._napari.jobs import KeptModels
+from napari_wbc._napari.origin import Place, set_place
 from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.saving import reviewed_layers, save
 from napari_wbc.cells import Field
 from napari_wbc.errors import UsageError
 from napari_wbc.pipeline import analyse
+from napari_wbc.results.record import InputFile
 from tests.fakes import load_fakes
 from tests.smears import smear
 
@@ -169,3 +173,14 @@ def test_the_status_bar_says_nothing_of_a_cell(viewer: Any) -> None:
     reading.job.run_button.click()
     assert "cell_type" not in str(viewer._calc_status_from_cursor())
     reading.end()
+
+
+def test_the_cells_of_a_whole_slide_are_taken_away_too() -> None:
+    viewer = ViewerModel()
+    others, of_slide = viewer.add_labels(np.zeros((9, 9), int)), Labels(np.zeros((9, 9), int))
+    set_place(of_slide, Place(Path("out"), "slide.tif", InputFile(sha256="0" * 64, size=0, mtime_ns=0)))
+    viewer.add_layer(of_slide)
+    reading = blind.begin(viewer)
+    assert list(viewer.layers) == [others]
+    blind.end(reading)
+    assert list(viewer.layers) == [others, of_slide]

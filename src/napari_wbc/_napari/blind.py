@@ -7,11 +7,11 @@ back when the reading ends. The widgets draw a `curtain`.
 from __future__ import annotations
 
 from napari.components import ViewerModel
-from napari.layers import Layer
+from napari.layers import Labels, Layer
 from psygnal import Signal
 
 from .calm import collecting_once
-from .origin import origin
+from .origin import origin, place_of
 
 
 class Blind:
@@ -60,7 +60,7 @@ class Reading:
     def take_away(self) -> None:
         """Take out what tells names: all layers of ours, also those that have come since the reading began."""
         layers = self._viewer.layers
-        found = [(place, layer) for place, layer in enumerate(layers) if origin(layer) is not None]
+        found = [(place, layer) for place, layer in enumerate(layers) if _tells(layer)]
         if found:
             with collecting_once():
                 for _, layer in found:
@@ -72,6 +72,11 @@ class Reading:
         for place, layer in self._away:
             self._viewer.layers.insert(place, layer)
         self._away.clear()
+
+
+def _tells(layer: Layer) -> bool:
+    """Whether a layer tells what cells are called: those of an analysis do, and the cells of a whole slide."""
+    return origin(layer) is not None or (isinstance(layer, Labels) and place_of(layer) is not None)
 
 
 blind = Blind()
