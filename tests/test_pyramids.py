@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import re
 import struct
@@ -18,6 +19,7 @@ from PIL import Image as Pillow
 from napari_wbc import pyramids
 from napari_wbc.cells import Box, RgbImage
 from napari_wbc.errors import ImageError, UnreadableImageError, UnsupportedImageError
+from napari_wbc.images import tiff_directories
 from napari_wbc.pyramids import open_pyramid
 from tests.runs import counts, go, images
 from tests.test_slides import SETTINGS, crowded
@@ -102,6 +104,8 @@ def test_ndpi_is_known_by_its_content_also_beyond_4_gb(name: str, start: int, tm
     image = np.asarray(rough.resize((256, 192)))
     path = write_ndpi(tmp_path / name, image, start)
     assert pyramids.is_slide(path, 0.01)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        assert [len(tags) for tags in tiff_directories(data)] == [20, 20]
     with open_pyramid(path) as slide:
         assert (slide.shapes, slide.um_per_px) == (((192, 256), (96, 128)), 0.25)
         for level, step in ((0, 1), (1, 2)):
