@@ -139,6 +139,7 @@ def test_a_folder_gives_the_same_bytes_as_the_command_line(tmp_path: Path) -> No
     result = finish(job)
     assert result.run.counts.failed == 1
     assert "6 images done, 1 failed" in describe_run(result)
+    assert " cells in 6 images" in describe_run(result)
     for name in ("cells.csv", "images.csv", "differential.csv"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "expected" / name).read_bytes()
 
