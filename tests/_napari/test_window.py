@@ -343,27 +343,6 @@ def test_a_cancelled_job_is_closed_at_its_next_step(qtbot: Any) -> None:
     assert shown == []
 
 
-def test_a_result_that_cannot_be_shown_leaves_the_panel_usable(qtbot: Any) -> None:
-    panel = JobPanel("Run")
-    qtbot.addWidget(panel)
-
-    def steps() -> Steps[int]:
-        yield Step("count", 0, 1)
-        return 1
-
-    def show(result: int) -> str:
-        raise KeyError(result)
-
-    panel.start(steps(), show)
-    qtbot.waitUntil(lambda: not panel.running, timeout=20_000)
-    assert panel.status.text() == "Unexpected error, please report it: KeyError: 1"
-    assert panel.run_button.isEnabled()
-    assert not panel.cancel_button.isEnabled()
-    panel.start(steps(), lambda result: f"shown {result}")
-    qtbot.waitUntil(lambda: not panel.running, timeout=20_000)
-    assert panel.status.text() == "shown 1"
-
-
 @pytest.mark.parametrize("ending", ["done", "error", "cancel", "closed"])
 def test_garbage_is_collected_again_however_a_job_ends(qtbot: Any, ending: str) -> None:
     panel, go = JobPanel("Run"), threading.Event()

@@ -137,7 +137,7 @@ class JobPanel(QWidget):
         if self._show is not None:
             try:
                 self.status.setText(self._show(result))
-            except Exception as error:  # noqa: BLE001  # the panel goes on, whatever it was
+            except WbcError as error:
                 self.report(error)
 
     def _on_errored(self, error: Exception) -> None:
