@@ -139,6 +139,7 @@ def test_a_folder_gives_the_same_bytes_as_the_command_line(tmp_path: Path) -> No
     result = finish(job)
     assert result.run.counts.failed == 1
     assert "6 images done, 1 failed" in describe_run(result)
+    assert " cells in 6 images" in describe_run(result)
     for name in ("cells.csv", "images.csv", "differential.csv"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "expected" / name).read_bytes()
 
@@ -159,8 +160,9 @@ def test_training_steps_are_those_of_the_command_line(tmp_path: Path, monkeypatc
     model = tmp_path / "mine.safetensors"
     job = jobs.train("classifier", (tmp_path,), model, "cpu")
     epochs = make_recipe("classifier", "default", {}).fine_tune_epochs
-    assert [(step.stage, step.done, step.total) for step in (next(job), next(job), next(job))] == [
+    assert [(step.stage, step.done, step.total) for step in (next(job), next(job), next(job), next(job))] == [
         ("load torch", 0, 1),
+        ("read the cells", 0, 1),
         (f"epoch 1 of {epochs}", 1, 2),
         (f"epoch 1 of {epochs}", 2, 2),
     ]

@@ -266,6 +266,18 @@ def test_what_was_saved_meanwhile_is_not_kept(drawn: Session, tmp_path: Path) ->
     assert not list((tmp_path / "kept").glob("*/note.json"))
 
 
+def test_what_could_not_be_kept_is_tried_again_at_the_end(drawn: Session, tmp_path: Path) -> None:
+    (tmp_path / "kept").touch()  # a file, where the folder should be
+    keeper = autosave.Autosave(drawn, tmp_path / "kept")
+    drawn.name("smudge", [1])
+    with pytest.raises(StorageError):
+        keeper.keep()
+    assert not keeper.due  # not again and again
+    (tmp_path / "kept").unlink()
+    keeper.close()
+    assert len(list((tmp_path / "kept").glob("*/note.json"))) == 1
+
+
 def test_a_review_taken_up_again_is_kept_in_the_same_place(drawn: Session, tmp_path: Path) -> None:
     for name in ("smudge", "artefact"):
         keeper = autosave.Autosave(drawn, tmp_path / "kept")

@@ -16,16 +16,19 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 from napari.utils.notifications import NotificationSeverity, notification_manager
+from PIL import Image as Pillow
 from superqt.utils import WorkerBase
 
+from napari_wbc._napari.calm import calm
 from napari_wbc._napari.inputs import in_view, read_image
 from napari_wbc._napari.jobs import KeptModels
 from napari_wbc._napari.layers import read_analysis
+from napari_wbc._napari.training_widget import Curve
 from napari_wbc._napari.widgets import ALL_IMAGES, IN_VIEW
 from napari_wbc._napari.worker import JobPanel
 from napari_wbc.cells import Field, Probabilities, RgbImage
 from napari_wbc.config import TYPE_COLOURS, Settings
-from napari_wbc.errors import CheckpointError
+from napari_wbc.errors import CheckpointError, UsageError
 from napari_wbc.pipeline import Models, Step, Steps, analyse
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 
@@ -338,3 +341,40 @@ def test_a_cancelled_job_is_closed_at_its_next_step(qtbot: Any) -> None:
     qtbot.waitUntil(lambda: not panel.running, timeout=20_000)
     assert closed.is_set()
     assert shown == []
+
+
+@pytest.mark.parametrize("ending", ["done", "error", "cancel", "closed"])
+def test_garbage_is_collected_again_however_a_job_ends(qtbot: Any, ending: str) -> None:
+    panel, go = JobPanel("Run"), threading.Event()
+
+    def steps() -> Steps[int]:
+        with calm():
+            yield Step("load", 0, 1)
+        assert go.wait(20)
+        yield Step("work", 0, 1)
+        if ending == "error":
+            raise UsageError("Wrong.")
+        return 1
+
+    panel.start(steps(), lambda _: "")
+    qtbot.waitUntil(lambda: gc.get_freeze_count() > 0, timeout=20_000)
+    if ending == "cancel":
+        panel.cancel()
+    elif ending == "closed":
+        panel.deleteLater()
+    go.set()
+    qtbot.waitUntil(lambda: not WorkerBase._worker_set, timeout=20_000)
+    qtbot.waitUntil(lambda: gc.get_freeze_count() == 0, timeout=20_000)
+    if ending != "closed":
+        panel.deleteLater()
+
+
+def test_the_curve_of_a_training_is_as_wide_as_the_dock(qtbot: Any, tmp_path: Path) -> None:
+    curve = Curve()
+    qtbot.addWidget(curve)
+    Pillow.new("RGB", (800, 400)).save(tmp_path / "curve.png")
+    curve.setFixedWidth(250)
+    curve.show_file(tmp_path / "missing.png")
+    assert curve.pixmap().isNull()
+    curve.show_file(tmp_path / "curve.png")
+    assert (curve.pixmap().width(), curve.pixmap().height()) == (250, 125)

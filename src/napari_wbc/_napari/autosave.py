@@ -64,6 +64,7 @@ class Autosave:
         self.path = (root or folder_of_kept()) / session.key
         self._place: Place | None = None
         self._kept = (session.analysis, session.vouched)
+        self._failed = False
         self._lock = Lock()
         self._worker = ThreadPoolExecutor(1, "wbc-autosave")
         self._last: Future[None] | None = None
@@ -82,8 +83,10 @@ class Autosave:
                 last.result()
 
     def close(self) -> None:
-        """Keep what is due, and end the thread."""
+        """Keep what is due, also what could not be kept before, and end the thread."""
         self._worker.shutdown()
+        if self._failed and self.session.unsaved:
+            self.keep()
         self._keep_due()
 
     def keep(self) -> None:
@@ -97,7 +100,7 @@ class Autosave:
                 self._keep(self.session, self.session.analysis)
 
     def _keep(self, session: Session, analysis: Analysis) -> None:
-        self._kept = (analysis, session.vouched)  # also where it fails: not tried again before the next edit
+        self._kept, self._failed = (analysis, session.vouched), True  # where it fails: not tried again before the next edit
         if self._place is None:
             self._place = make_place(session, self.path)
         saved = place_of(session.image)
@@ -108,6 +111,7 @@ class Autosave:
             note = note.model_copy(update=where)
         write_review(session, self._place, analysis)
         write_bytes(self.path, self.path / NOTE, note.model_dump_json().encode())
+        self._failed = False
 
     def drop(self) -> None:
         """Nothing is left to keep: it is saved."""

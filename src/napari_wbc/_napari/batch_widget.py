@@ -18,7 +18,7 @@ class AnalyseFolder(ToolWidget):
     """Analyse all images of a folder; what is done already is left as it is."""
 
     def __init__(self, napari_viewer: Viewer, load: jobs.Load = jobs.load_models) -> None:
-        super().__init__(napari_viewer, "Analyse folder", load)
+        super().__init__(napari_viewer, "Analyse folder", load, "Cancelled: what is finished is kept, the same again goes on.")
         self.folder = self._folder("Images", "Folder of images, searched to the bottom; each sub-folder is a slide.")
         self.out = self._folder("Results", "A new or empty folder, or that of an earlier run, which is continued.")
         self.retry = QCheckBox("Try failed images again")
@@ -28,6 +28,7 @@ class AnalyseFolder(ToolWidget):
         self.add_panel()
         self.failed = QListWidget()
         self.failed.setToolTip("Images that could not be analysed, and why.")
+        self.failed.setWordWrap(True)
         self.failed.hide()
         self._layout.insertWidget(self._layout.count() - 1, self.failed)
 

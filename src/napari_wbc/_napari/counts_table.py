@@ -23,7 +23,7 @@ TOOLTIPS = {
 
 NAMES, NUMBERS = (Qt.AlignmentFlag.AlignVCenter | side for side in (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight))
 
-ROW_PX, MIN_NAME_PX = 22, 75
+ROW_PX, MIN_NAME_PX = 22, 95
 
 
 class CountsTable(QTableWidget):

@@ -165,6 +165,7 @@ def train(what: What, data: tuple[Path, ...], model: Path, device: str) -> Steps
     request = Request(what=what, data=data, model=model, recipe=recipe, resume=resume, device=device)
     steps = learn(request)
     try:
+        yield Step("read the cells", 0, 1)
         while True:
             step = next(steps)
             if not isinstance(step, Epoch):

@@ -77,7 +77,7 @@ class NamePanel(QGroupBox):
     """One button per cell type, in its colour; and a line for a type of the person's own, which has a button from then on."""
 
     def __init__(self, act: Act, letters: Mapping[str, str]) -> None:
-        super().__init__("Name cells: ⇧ and letter, Ctrl and digit")
+        super().__init__("Name: ⇧ and letter, Ctrl and digit")
         self._act = act
         self.own = QLineEdit()
         self.own.setMinimumWidth(40)

@@ -30,6 +30,9 @@ from .tool import ToolWidget, chosen
 
 MARGIN = 0.6
 
+MIN_HEIGHT_PX = 340
+"""Docks share a side of the window; the picture of a cell and some names fit into this."""
+
 
 class SecondReading(ToolWidget):
     """One cell after the other in random order, as a picture without its name; meanwhile no name is seen anywhere else."""
@@ -64,6 +67,7 @@ class SecondReading(ToolWidget):
         layout.addWidget(self.save_button)
         self._layout.addWidget(inside)
         self.add_panel(curtain=False)
+        self.setMinimumHeight(MIN_HEIGHT_PX)
         self.job.cancel_button.setText("End")
         self.job.cancel_button.setToolTip("End the reading: names are seen again. What is read stays, and can be gone on with.")
         self.job.cancel_button.clicked.connect(self.end)

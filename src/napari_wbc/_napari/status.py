@@ -89,7 +89,7 @@ def describe_run(result: RunSummary) -> str:
     return "\n".join(
         [
             f"{counts.done} images done, {counts.failed} failed, {counts.skipped} left as they were",
-            *([f"{summary.n_cells} cells in {len(summary.images)} images"] if summary else []),
+            *([f"{summary.n_cells} cells in {len(summary.images) - len(summary.failed)} images"] if summary else []),
             f"Results: {result.out}",
             "Drop that folder on the window to review them.",
         ]

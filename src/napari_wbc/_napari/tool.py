@@ -31,11 +31,11 @@ ADVANCED = tuple(name for name in Settings.model_fields if name not in BASIC + R
 class ToolWidget(QScrollArea):
     """What the widgets share: choices of layers, a form, a panel to run the job; scrolls where the dock is small."""
 
-    def __init__(self, viewer: Viewer, title: str, load: jobs.Load) -> None:
+    def __init__(self, viewer: Viewer, title: str, load: jobs.Load, cancelled: str = "Cancelled") -> None:
         super().__init__()
         self.viewer = viewer
         self.kept = jobs.KeptModels(load)
-        self.job = JobPanel(title)
+        self.job = JobPanel(title, cancelled)
         self.job.run_button.clicked.connect(self._run)
         inside = QWidget()
         self._layout = QVBoxLayout(inside)

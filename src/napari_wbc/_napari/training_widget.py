@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QPixmap
-from qtpy.QtWidgets import QFileDialog, QLabel, QLineEdit, QListWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QListWidget, QSizePolicy, QToolButton
 
 from ..errors import UsageError, WbcError
 from ..results.summary import learnable
@@ -21,14 +21,41 @@ from .tool import ToolWidget
 if TYPE_CHECKING:
     from ..training.train import Outcome
 
-CURVE_MS, CURVE_WIDTH_PX = 2000, 320
+CURVE_MS = 2000
+
+
+class Curve(QLabel):
+    """The picture of a curve, as wide as the dock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._picture = QPixmap()
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setToolTip("Loss of the training and score on held-out cells, epoch by epoch.")
+
+    def show_file(self, path: Path) -> None:
+        """Show the picture in a file, if it is there."""
+        self._picture = QPixmap(str(path))
+        self._fit()
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802
+        """The dock is wider or narrower."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        if self._picture.isNull():
+            self.clear()
+        else:
+            smooth = Qt.TransformationMode.SmoothTransformation
+            self.setPixmap(self._picture.scaledToWidth(max(1, self.width()), smooth))
 
 
 class TrainModel(ToolWidget):
     """Learn from what a person has corrected; Cancel stops, the same again continues."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(napari_viewer, "Train", jobs.load_models)
+        super().__init__(napari_viewer, "Train", jobs.load_models, "Stopped: the same again goes on with the next epoch.")
         self.what = choice(
             ["classifier", "segmenter"],
             "The classifier learns from cells that a person named, the segmenter from images vouched for.",
@@ -37,11 +64,18 @@ class TrainModel(ToolWidget):
         self.model.setPlaceholderText("my-model.safetensors")
         self.model.setToolTip("The file to write, .safetensors; name it later under Advanced to use the model.")
         self._choice_layout.addRow("Train", self.what)
-        self._choice_layout.addRow("Model file", self.model)
+        choose = QToolButton()
+        choose.setText("…")
+        choose.setToolTip("Choose where the model file is written")
+        choose.clicked.connect(lambda _=False: self._name_model())
+        row = QHBoxLayout()
+        row.addWidget(self.model)
+        row.addWidget(choose)
+        self._choice_layout.addRow("Model file", row)
         self.folders = QListWidget()
         self.folders.setToolTip("Results folders with reviewed images.")
         self.folders.setMaximumHeight(80)
-        self.found, self.curve = QLabel("No folder yet."), QLabel()
+        self.found, self.curve = QLabel("No folder yet."), Curve()
         self.found.setWordWrap(True)
         self._layout.addWidget(self.folders)
         self._layout.addWidget(button("Add folder…", "Add a results folder with reviewed images.", self._browse))
@@ -102,11 +136,14 @@ class TrainModel(ToolWidget):
 
     def _show_curve(self) -> None:
         """The curve as it was written after the last epoch."""
-        picture = QPixmap(str(self._path.with_suffix(jobs.TRAINING) / "curve.png"))
-        if not picture.isNull():
-            self.curve.setPixmap(picture.scaledToWidth(CURVE_WIDTH_PX))
+        self.curve.show_file(self._path.with_suffix(jobs.TRAINING) / "curve.png")
         if not self.job.running:
             self._timer.stop()
+
+    def _name_model(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Model file to write", self.model.text(), "Models (*.safetensors)")
+        if name:
+            self.model.setText(str(Path(name).with_suffix(".safetensors")))
 
     def _browse(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "A results folder with reviewed images")

@@ -45,6 +45,10 @@ def _run(steps: Steps[T]) -> Steps[T]:
     return (yield from steps)
 
 
+def _collect_again(_: None = None) -> None:
+    catch_up()
+
+
 class JobPanel(QWidget):
     """Buttons, progress and status of one kind of job; at most one runs at a time.
 
@@ -52,10 +56,13 @@ class JobPanel(QWidget):
     ----------
     title
         Text of `run_button`; whoever owns the panel connects it.
+    cancelled
+        What the status says after Cancel.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, cancelled: str = "Cancelled") -> None:
         super().__init__()
+        self._cancelled = cancelled
         self._worker: StepsWorker | None = None
         self._show: Callable[[Any], str] | None = None
         self.run_button = QPushButton(title)
@@ -93,6 +100,7 @@ class JobPanel(QWidget):
         self._worker.yielded.connect(self._on_step)
         self._worker.returned.connect(self._on_returned)
         self._worker.errored.connect(self._on_errored)
+        self._worker.finished.connect(_collect_again)  # also where this panel is gone by then
         self._worker.finished.connect(self._on_finished)
         self.run_button.setEnabled(False)
         self.cancel_button.setEnabled(True)
@@ -108,7 +116,7 @@ class JobPanel(QWidget):
             self._worker.quit()
             self.cancel_button.setEnabled(False)
             self.progress.hide()
-            self.status.setText("Cancelled")
+            self.status.setText(self._cancelled)
 
     def report(self, error: Exception) -> None:
         """Show an error as one sentence; one that nobody raised on purpose goes to the log as well."""
@@ -138,7 +146,6 @@ class JobPanel(QWidget):
 
     def _on_finished(self, _: None = None) -> None:
         self._worker = self._show = None
-        catch_up()
         self.progress.hide()
         self.run_button.setEnabled(True)
         self.cancel_button.setEnabled(False)
