@@ -1,6 +1,6 @@
 """Take the pictures of the window for README and docs, of drawn smears only.
 
-    xvfb-run -s "-screen 0 1400x900x24" python docs/images/make.py [IMAGE PICTURE.png]
+    NAPARI_CONFIG=$(mktemp -u --suffix .yaml) xvfb-run -s "-screen 0 1400x900x24" python docs/images/make.py [IMAGE PICTURE.png]
 
 With an image, the window after *Analyse image* on that one is saved to PICTURE.png instead.
 """
@@ -57,7 +57,7 @@ def picture_of_review(target: Path) -> None:
     """The window in a review, with counts and gallery beside the image."""
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1600, 1150)
-    drawn = draw_field(np.random.default_rng(1), shape=(700, 900), n_cells=9, um_per_px=0.1)
+    drawn = draw_field(np.random.default_rng(3), shape=(700, 900), n_cells=9, um_per_px=0.1)
     viewer.add_image(drawn.image.copy(), rgb=True, name="Drawn smear", metadata={"napari_wbc": {"um_per_px": 0.1}})
     dock, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Analyse image")
     run(widget)
@@ -72,7 +72,7 @@ def picture_of_review(target: Path) -> None:
         review.session.selection.step(1)
         review.session.confirm()
     review.session.selection.step(1)
-    review.session.name("blast")
+    review.session.name("Pelger-Huët")
     viewer.reset_view()
     gallery.refresh()
     wait(2)
