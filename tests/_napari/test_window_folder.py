@@ -47,6 +47,16 @@ def test_records_that_are_the_same_are_not_read_again(folder: Path) -> None:
 
 
 @pytest.mark.gui
+def reviewed(viewer: Any, folder: Path) -> tuple[Any, Any, Any]:
+    """Open a results folder and review its first image: the widgets of review, gallery and differential of the folder."""
+    viewer.open(folder, plugin="napari-wbc")
+    names = ("Review cells", "Gallery of cells", "Differential")
+    widget, gallery, counts = (viewer.window.add_plugin_dock_widget("napari-wbc", name)[1] for name in names)
+    widget.job.run_button.click()
+    counts.over.setCurrentText(FOLDER)
+    return widget, gallery, counts
+
+
 def test_a_whole_results_folder(
     make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,13 +64,7 @@ def test_a_whole_results_folder(
     viewer = make_napari_viewer()
     done = [record for record in iter_records(folder) if record.row.status == "done"]
     n_all = sum(len(record.cells) for record in done)
-    viewer.open(folder, plugin="napari-wbc")
-    widget, gallery, counts = (
-        viewer.window.add_plugin_dock_widget("napari-wbc", name)[1]
-        for name in ("Review cells", "Gallery of cells", "Differential")
-    )
-    widget.job.run_button.click()
-    counts.over.setCurrentText(FOLDER)
+    widget, gallery, counts = reviewed(viewer, folder)
     qtbot.waitUntil(lambda: n_counted(counts.rows) == n_all, timeout=30_000)
     counts.over.setCurrentText(SLIDE)
     n_slide = sum(len(record.cells) for record in done if record.row.slide == done[0].row.slide)
@@ -121,13 +125,7 @@ def test_the_differential_of_a_folder_follows_at_once(
     monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
     monkeypatch.setattr(saved, "READ_EVERY_S", 3600.0)  # looking at the folder again is not what tells it
     viewer = make_napari_viewer()
-    viewer.open(folder, plugin="napari-wbc")
-    widget, gallery, counts = (
-        viewer.window.add_plugin_dock_widget("napari-wbc", name)[1]
-        for name in ("Review cells", "Gallery of cells", "Differential")
-    )
-    widget.job.run_button.click()
-    counts.over.setCurrentText(FOLDER)
+    widget, gallery, counts = reviewed(viewer, folder)
     gallery.over.setCurrentText(RESULTS_FOLDER)
     qtbot.waitUntil(lambda: n_counted(counts.rows) == gallery.crops.rowCount() > 3, timeout=30_000)
 
