@@ -96,8 +96,10 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "nets/classifier.py": ("nets/test_checkpoint.py", [
         ("torch.cat(parts) / self.card.temperature", "torch.cat(parts)"),
         ("torch.softmax(logits, dim=1)[:, -1]", "torch.softmax(logits, dim=1)[:, 0]"),
-        ("padded = batch + [batch[-1]] * (BATCH - len(batch))", "padded = batch"),
         ("if card.outputs not in (CELL_TYPES, (*CELL_TYPES, OTHER)):", "if len(card.outputs) not in (5, 6):"),
+    ]),
+    "nets/alexnet.py": ("nets/test_checkpoint.py", [
+        ("0 if self.training else -len(y) % ROWS", "0"),
     ]),
     "nets/checkpoint.py": ("nets/test_checkpoint.py", [
         ("if card.task != task:", "if False:"),

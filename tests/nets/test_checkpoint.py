@@ -208,8 +208,8 @@ def test_threads_are_set_for_the_process_and_told(segmenter: Path, classifier: P
         torch.set_num_threads(before)
 
 
-def test_classifier_numbers_do_not_depend_on_neighbours(classifier: Path) -> None:
-    network = TorchClassifier(classifier, "cpu")
+def test_classifier_numbers_do_not_depend_on_neighbours() -> None:
+    network = TorchClassifier(model_path("default", "classifier"), "cpu")
     rng = np.random.default_rng(0)
     crops = list(rng.integers(0, 256, (11, 227, 227, 3), dtype=np.uint8))
     five, none = network(crops)
@@ -223,13 +223,13 @@ def test_classifier_numbers_do_not_depend_on_neighbours(classifier: Path) -> Non
     assert network([])[0].shape == (0, 5)
 
 
-def test_the_network_always_sees_as_many_crops(classifier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Libraries choose their order of adding by the size of a batch."""
+def test_the_network_sees_no_crop_twice(classifier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the fully connected layers, the cheap part, are given rows that nobody asked for."""
     network, seen = TorchClassifier(classifier, "cpu"), []
     logits = network._logits
     monkeypatch.setattr(network, "_logits", lambda crops: seen.append(len(crops)) or logits(crops))
-    network(np.zeros((3, 227, 227, 3), np.uint8))
-    assert seen == [BATCH, BATCH]
+    network(np.zeros((BATCH + 3, 227, 227, 3), np.uint8))
+    assert seen == [BATCH, 3]
 
 
 def test_temperature_and_other_by_hand(classifier: Path) -> None:

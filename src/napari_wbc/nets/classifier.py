@@ -15,8 +15,8 @@ from .loaded import LoadedNetwork
 
 OTHER = "other"
 """Output beside the five types: what is none of them."""
-BATCH = 2
-"""Crops of one call of the network: always this many, the last batch padded, so that numbers do not depend on neighbours."""
+BATCH = 8
+"""At most so many crops in one call of the network."""
 
 
 class TorchClassifier(LoadedNetwork):
@@ -43,12 +43,8 @@ class TorchClassifier(LoadedNetwork):
         if not len(crops):
             return np.zeros((0, len(CELL_TYPES)), np.float32), np.zeros(0, np.float32)
         with self._running():
-            parts = []
-            for i in range(0, len(crops), BATCH):
-                batch = list(crops[i : i + BATCH])
-                padded = batch + [batch[-1]] * (BATCH - len(batch))
-                parts.append(self._logits(padded)[: len(batch)])
-            logits = torch.cat(parts) / self.card.temperature
+            batches = [self._logits(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)]
+            logits = torch.cat(batches) / self.card.temperature
             five = torch.softmax(logits[:, : len(CELL_TYPES)], dim=1).numpy()
             if logits.shape[1] == len(CELL_TYPES):
                 return five, np.zeros(len(five), np.float32)

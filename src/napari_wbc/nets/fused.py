@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 ACTIVATIONS: dict[type[nn.Module], tuple[str, list[float]]] = {nn.ReLU: ("relu", []), nn.ReLU6: ("hardtanh", [0.0, 6.0])}
 """Activations that oneDNN applies before a result is stored: its names for them, and their bounds."""
-FAR = 12
+FAR = 6
 """From this dilation on, oneDNN has no quick depthwise convolution."""
 
 
@@ -21,7 +21,7 @@ def fusible(device: torch.device) -> bool:
     return x86 and torch._C._has_mkldnn and all(hasattr(*operator) for operator in operators)
 
 
-def fuse(network: nn.Module, example: Tensor) -> nn.Module:
+def fuse(network: nn.Module, example: Tensor | None) -> nn.Module:
     """Replace every convolution, and the activation that directly follows it in a sequence, in place.
 
     What is only an identity, as a folded BatchNorm leaves it, goes.
@@ -29,12 +29,16 @@ def fuse(network: nn.Module, example: Tensor) -> nn.Module:
     Parameters
     ----------
     example
-        (1, 3, H, W), an input. oneDNN chooses the layout of weights by the sizes of its maps; they must always be the same,
-        for last digits depend on the layout.
+        (1, 3, H, W), an input: weights are laid out once, for maps of its sizes. None: at each call. That is right in float32
+        where sizes vary: oneDNN's layout varies with them, and it is slow to change one, but quick to lay plain weights out.
     """
     _replace(network)
-    with torch.inference_mode():
-        network(example)
+    if example is not None:
+        for module in network.modules():
+            if isinstance(module, FusedConv):
+                module.packed = False
+        with torch.inference_mode():
+            network(example)
     return network
 
 
@@ -73,7 +77,8 @@ def _fused(conv: nn.Conv2d, activation: nn.Module | None) -> nn.Module:
 class FusedConv(nn.Module):
     """A convolution and its activation in one step, for inference, by the operator that torch's own compiler takes for them.
 
-    The result is stored once instead of twice, and the weights are put in oneDNN's layout once instead of at each call.
+    The result is stored once instead of twice. Where `packed` is set to False, the next input has the weights put in oneDNN's
+    layout for it once, instead of at each call.
     """
 
     def __init__(self, conv: nn.Conv2d, activation: nn.Module | None) -> None:
@@ -81,14 +86,14 @@ class FusedConv(nn.Module):
         self._name, self._bounds = ("none", list[float]()) if activation is None else ACTIVATIONS[type(activation)]
         self._padding, self._stride, self._dilation = (list(map(int, v)) for v in (conv.padding, conv.stride, conv.dilation))
         self._groups, self._bias = conv.groups, conv.bias
-        self._weight, self._packed = conv.weight.detach(), False
+        self._weight, self.packed = conv.weight.detach(), True
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) → (N, outputs, h, w)."""
         geometry = self._padding, self._stride, self._dilation, self._groups
-        if not self._packed:
+        if not self.packed:
             pack: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
-            self._weight, self._packed = pack(self._weight.contiguous().to_mkldnn(), *geometry, list(x.shape)), True
+            self._weight, self.packed = pack(self._weight.contiguous().to_mkldnn(), *geometry, list(x.shape)), True
         out: Tensor = torch.ops.mkldnn._convolution_pointwise(
             x, self._weight, self._bias, *geometry, self._name, self._bounds, ""
         )

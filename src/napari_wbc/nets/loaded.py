@@ -35,7 +35,8 @@ class LoadedNetwork:
         self._dtype = torch.bfloat16 if computes_bfloat16(self._device) else torch.float32
         network = fold_batchnorm(checkpoint.network).to(memory_format=torch.channels_last).to(self._device, self._dtype)
         if fusible(self._device):
-            network = fuse(network, torch.zeros(1, 3, self.card.crop_size_px, self.card.crop_size_px, dtype=self._dtype))
+            side, one_size = self.card.crop_size_px, task == "classifier" or self._dtype == torch.bfloat16
+            network = fuse(network, torch.zeros(1, 3, side, side, dtype=self._dtype) if one_size else None)
         self._network = network
         std = torch.tensor(self.card.std, device=self._device)
         self._factor = 1 / (255 * std)  # (3,)
