@@ -21,7 +21,6 @@ from typing import Any
 import napari
 import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
-from qtpy.QtWidgets import QApplication
 
 from napari_wbc._napari.origin import origin
 from napari_wbc._napari.place import show_analysis
@@ -33,7 +32,7 @@ from napari_wbc.pipeline import Models
 from napari_wbc.synthetic import draw_field
 
 PITCH_PX, RADIUS_PX = 60, 22
-BEAT_MS = 10
+BEAT_MS, ASK_MS = 10, 2
 
 
 def field(n_cells: int) -> tuple[RgbImage, Analysis]:
@@ -52,10 +51,12 @@ def field(n_cells: int) -> tuple[RgbImage, Analysis]:
 
 
 def wait(until: Callable[[], bool], seconds: float = 60) -> None:
-    """Let the window work until something is so."""
+    """Let the window work, as it does for a person, until something is so; it is asked every few milliseconds."""
     end = time.perf_counter() + seconds
-    while not until() and time.perf_counter() < end:
-        QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 10)
+    loop, timer = QEventLoop(), QTimer()
+    timer.timeout.connect(lambda: loop.quit() if until() or time.perf_counter() > end else None)
+    timer.start(ASK_MS)
+    loop.exec()
 
 
 def opened(n_cells: int, load: Callable[..., Models]) -> tuple[Any, Any, float]:

@@ -38,6 +38,8 @@ from napari_wbc.synthetic import draw_field
 
 PEER_CELL_PX, PEER_TILE_PX = 30, 224
 """Diameter of a cell to which cellpose resizes an image, and the side of the smallest picture that its network is given, px."""
+BCCD_UM_PER_PX = 0.09
+"""About what red cells say of BCCD."""
 N_FITTED, N_RESNET = 4, 297
 """Fields to which the last layer of ResNet-50 is fitted, and at most so many that it is timed on."""
 
@@ -125,14 +127,17 @@ def measure(fields: Sequence[Path], work: Path, workers: int, pythons: Sequence[
 
 
 def measure_resnet(fields: Sequence[Path], work: Path, workers: int) -> Iterator[Line | str]:
-    """(a) and (b) with a segmenter on ResNet-50, at the analysis scale as ever."""
+    """(a) and (b) with a segmenter on ResNet-50.
+
+    The pixel size is stated: where it is estimated, fragments, which a rough segmenter finds, ask for a second, larger look.
+    """
     model = work / "resnet50.safetensors"
     write_resnet(model, fields[:N_FITTED])
-    options, some = ["--segmenter", str(model)], fields[:N_RESNET]
+    options, some = ["--segmenter", str(model), "--um-per-px", str(BCCD_UM_PER_PX)], fields[:N_RESNET]
     height, width = read_image(fields[0]).pixels.shape[:2]
     one, whole = run(fields[:1], work / "one-resnet", workers, options), run(some, work / "resnet", workers, options)
     a = (whole.s - one.s) / (whole.n_fields - 1)
-    b = networks_alone(some[:99], workers, str(model))
+    b = networks_alone(some[:99], workers, str(model), BCCD_UM_PER_PX)
     yield "\n| with ResNet-50 | pictures per second | seconds per megapixel | |\n|---|---|---|---|"
     n_cells = len(whole.diameters_px)
     note = f"{whole.n_fields} fields, {n_cells} cells, {whole.s:.1f} s; random weights, the last layer fitted"

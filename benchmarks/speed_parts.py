@@ -56,16 +56,16 @@ def memory_gb(command: Sequence[str]) -> tuple[float, float]:
     return time.perf_counter() - start, int(kilobytes) / 1e6
 
 
-def networks_alone(fields: Sequence[Path], workers: int, segmenter: str = "default") -> float:
+def networks_alone(fields: Sequence[Path], workers: int, segmenter: str = "default", um_per_px: float | None = None) -> float:
     """Seconds per field of the segmenter on fields at its scale, and of the classifier on their crops, by several processes."""
     context = get_context("spawn")
     with context.Manager() as manager, context.Pool(workers) as pool:
         ready = manager.Barrier(workers)
-        shares = [(list(fields[i::workers]), segmenter, ready) for i in range(workers)]
+        shares = [(list(fields[i::workers]), segmenter, um_per_px, ready) for i in range(workers)]
         return max(pool.starmap(_compute, shares, chunksize=1)) / len(fields)
 
 
-def _compute(fields: Sequence[Path], segmenter: str, ready: Any) -> float:
+def _compute(fields: Sequence[Path], segmenter: str, um_per_px: float | None, ready: Any) -> float:
     """Runs in a process: seconds of the two networks on its share, the best of three times."""
     from napari_wbc import Settings, load_models
     from napari_wbc.crop import crop
@@ -76,7 +76,7 @@ def _compute(fields: Sequence[Path], segmenter: str, ready: Any) -> float:
     inputs, crops = [], []
     for path in fields:
         field = read_image(path)
-        found = analyse(field, models, Settings())
+        found = analyse(field, models, Settings(um_per_px=um_per_px))
         inputs.append(to_analysis(field.pixels, found.scale.analysis_scale))
         crops += [crop(field.pixels, c.box, models.classifier.crop_size_px, models.classifier.crop_margin) for c in found.cells]
     seconds = []
