@@ -305,6 +305,7 @@ def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> 
         "by slide",
         "BSD-3-Clause",
         "WBC IoU: 0.91",
+        "research only: not for diagnosis",
     ):
         assert words in text
 

@@ -112,6 +112,7 @@ def model_text(model: BundledModel) -> str:
         ("start weights", card.start_weights),
         *(("licence", text) for text in card.licences),
         *(("figure", f"{name}: {value}") for name, value in card.metrics.items()),
+        ("use", "research only: not for diagnosis"),
     ]
     return "\n".join([f"{model.name}: {card.task}", *(f"  {name:<13}  {value}" for name, value in facts if value)])
 
