@@ -24,6 +24,8 @@ napoleon_use_rtype = False
 
 html_theme = "furo"
 html_title = f"napari-wbc {version}"
+html_static_path = ["_static"]
+html_css_files = ["words.css"]
 
 # A page that not every version has may stand in a list of pages as a pattern.
 logging.getLogger("sphinx.sphinx.directives.other").addFilter(lambda record: "didn't match any" not in str(record.msg))

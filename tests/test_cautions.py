@@ -46,7 +46,7 @@ def test_strange_images_with_their_reasons_and_in_how_many_they_are() -> None:
         done("s/d.png", domain_ok=False, domain_reason="over-exposed cells (1 of their pixels, usual at most 0.1)"),
     ]
     assert cautions(make_summary(images, {("s", "monocyte", True): 100})) == [
-        "3 of 4 images are unlike those that the models were trained on, so expect more errors: "
+        "3 of 4 images are unlike those that the segmenter was trained on, so expect more errors: "
         "a paler stain (2), more blur (1), over-exposed cells (1)."
     ]
 

@@ -99,13 +99,13 @@ def test_a_failed_image_gives_exit_code_1_and_its_reason(smears: Path, tmp_path:
     assert "0 done, 0 failed, 3 left as they were" in again.stdout
 
 
-def test_images_unlike_those_the_models_know_are_counted_in_a_warning(
+def test_images_unlike_those_the_segmenter_knows_are_counted_in_a_warning(
     smears: Path, tmp_path: Path, asked: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Warning" not in call("run", smears, tmp_path / "1").stdout
     monkeypatch.setattr(FakeSegmenter, "domain", {"lab": {"background": (0.0, 50.0)}})
     result = call("run", smears, tmp_path / "2")
-    assert "Warning: 3 of 3 images are unlike those the models know: see domain_reason in images.csv." in result.stdout
+    assert "Warning: 3 of 3 images are unlike those the segmenter knows: see domain_reason in images.csv." in result.stdout
     assert 'false,"a brighter background (' in (tmp_path / "2" / "images.csv").read_text()
     assert "a brighter background" in (tmp_path / "2" / "report.html").read_text()
 
@@ -305,6 +305,7 @@ def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> 
         "by slide",
         "BSD-3-Clause",
         "WBC IoU: 0.91",
+        "research only: not for diagnosis",
     ):
         assert words in text
 

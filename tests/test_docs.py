@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,15 @@ def test_the_commands_and_options_that_are_named_exist() -> None:
         assert called - set(PROGRAM.commands) - {"is", "and"} == set(), page  # type: ignore[attr-defined]
 
 
+def test_every_option_is_on_a_page() -> None:
+    named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", "".join(PAGES.values())))
+    for name, command in PROGRAM.commands.items():  # type: ignore[attr-defined]
+        context = typer.Context(command, resilient_parsing=True)
+        for parameter in command.get_params(context):
+            if parameter.param_type_name == "option" and parameter.name != "help":
+                assert named.intersection([*parameter.opts, *parameter.secondary_opts]), f"{name} {parameter.opts}"
+
+
 def options_of(command: object) -> set[str]:
     context = typer.Context(command, resilient_parsing=True)  # type: ignore[arg-type]
     return {option for parameter in command.get_params(context) for option in (*parameter.opts, *parameter.secondary_opts)}  # type: ignore[attr-defined]
@@ -165,7 +175,9 @@ def test_the_reference_has_every_row_of_the_listing_below_the_front_ends() -> No
 def test_it_says_first_and_last_that_it_is_for_research_only() -> None:
     assert RESEARCH in README.split("##")[0]
     assert RESEARCH in README.split("##")[-1]
-    assert RESEARCH in PAGES["docs/index.md"]
+    for page in ("index", "tutorial", "walkthrough", "howto/images", "method", "results"):
+        assert RESEARCH in PAGES[f"docs/{page}.md"].split("\n## ")[0], page
+    assert RESEARCH in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["description"]
 
 
 def test_the_citation_is_of_this_version() -> None:

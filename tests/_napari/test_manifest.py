@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import napari_wbc
 from napari_wbc._napari.inputs import pixel_size, read_image
 from napari_wbc._napari.reader import get_reader, read
 from napari_wbc.images import IMAGE_SUFFIXES
+from napari_wbc.pyramids import SLIDE_SUFFIXES
 
 PACKAGE = Path(napari_wbc.__file__).parent
 TOP = Path(__file__).parents[2] / "napari.yaml"
@@ -37,10 +37,9 @@ def test_the_manifest_is_valid_and_its_commands_exist(manifest: Any) -> None:
 
 def test_the_reader_takes_the_suffixes_of_the_package(manifest: Any) -> None:
     (reader,) = manifest.contributions.readers or []
-    for suffix in IMAGE_SUFFIXES:
-        for name in (f"a{suffix}", f"a{suffix.upper()}"):
-            assert any(fnmatch(name, pattern) for pattern in reader.filename_patterns)
-            assert get_reader(name) is not None
+    names = {f"a{case}" for suffix in (*IMAGE_SUFFIXES, *SLIDE_SUFFIXES) for case in (suffix, suffix.upper())}
+    assert {pattern.replace("*", "a") for pattern in reader.filename_patterns} == names
+    assert all(get_reader(name) is not None for name in names)
     assert get_reader("a.csv") is None
     assert get_reader(["a.png", "a.csv"]) is None
 

@@ -228,6 +228,8 @@ def test_wrong_use_is_refused_with_what_to_do(results: Path, tmp_path: Path) -> 
         "a classifier is expected": ("classifier", results, "-o", new, "--from", old),
         "not a results folder": ("segmenter", tmp_path, "-o", new, "--from", old),
         "trains one map": ("segmenter", results, "-o", new, "--from", old, "--recipe", "paper"),
+        "The paper's recipe begins with start weights": ("classifier", results, "-o", new, "--recipe", "paper"),
+        "recipe begins with start weights": ("segmenter", results, "-o", new, "--recipe", "paper"),
         "Known: name, epochs": ("segmenter", results, "-o", new, "--from", old, "--set", "epoch=3"),
         "takes NAME=VALUE": ("segmenter", results, "-o", new, "--from", old, "--set", "epochs"),
         "torchvision's weights 'ResNet_Weights'": ("segmenter", results, "-o", new, "--start", "ResNet_Weights"),

@@ -59,7 +59,7 @@ def folder_text(summary: Summary, out: Path) -> str:
     """Cells by type, images that failed, where the results are."""
     n_failed, n_strange = len(summary.failed), len(summary.strange)
     n_done = len(summary.images) - n_failed
-    warning = f"Warning: {n_strange} of {n_done} images are unlike those the models know: see domain_reason in images.csv."
+    warning = f"Warning: {n_strange} of {n_done} images are unlike those the segmenter knows: see domain_reason in images.csv."
     lines = [
         _differential(summary),
         f"{n_done} images done, {n_failed} failed, {summary.n_cells} cells.",
@@ -112,6 +112,7 @@ def model_text(model: BundledModel) -> str:
         ("start weights", card.start_weights),
         *(("licence", text) for text in card.licences),
         *(("figure", f"{name}: {value}") for name, value in card.metrics.items()),
+        ("use", "research only: not for diagnosis"),
     ]
     return "\n".join([f"{model.name}: {card.task}", *(f"  {name:<13}  {value}" for name, value in facts if value)])
 

@@ -78,7 +78,7 @@ def _strange(summary: Summary, n_done: int) -> str:
         return ""
     reasons = ", ".join(f"{reason} ({n})" for reason, n in _reasons(strange))
     be = "is" if len(strange) == 1 else "are"
-    text = f"{len(strange)} of {_images(n_done)} {be} unlike those that the models were trained on, so expect more errors"
+    text = f"{len(strange)} of {_images(n_done)} {be} unlike those that the segmenter was trained on, so expect more errors"
     return f"{text}: {reasons}." if reasons else f"{text}."
 
 

@@ -38,7 +38,7 @@ class Lesson:
     data
         Results folders.
     from_model, start
-        What to begin with; see `begin.begin`. Neither: the bundled model.
+        What to begin with; see `begin.begin`. Neither: the bundled model, which the paper's recipe refuses.
     images
         Where to look for the images before the place that the results folder names.
     """
@@ -106,6 +106,11 @@ def prepare(lesson: Lesson) -> Prepared:
     """
     device, recipe = resolve_device(lesson.device), lesson.recipe
     bundled = "default" if lesson.from_model is None and lesson.start is None else None
+    if bundled and recipe.name == "paper":
+        raise UsageError(
+            "The paper's recipe begins with start weights: name them with --start (an .npz file, a name of torchvision's, or "
+            "none). To fine-tune the bundled model, leave out --recipe paper."
+        )
     start = begin(lesson.what, recipe, lesson.from_model or bundled, lesson.start)
     job: Job = SegmenterJob(recipe, start) if isinstance(recipe, SegmenterRecipe) else ClassifierJob(recipe, start)
     sources = open_sources(lesson.data, lesson.images)
