@@ -267,6 +267,24 @@ def test_a_write_that_fails_says_why_and_leaves_what_was_there(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_a_record_that_fails_leaves_the_label_image_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path)
+    real, synced = os.fsync, []
+
+    def fill_the_disk(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fill_the_disk)
+    with pytest.raises(StorageError, match="the disk is full"):
+        write(tmp_path, "s1/a.jpg", cell(5))
+    monkeypatch.undo()
+    assert [one.cell_id for one in read_analysis(tmp_path, "s1/a.jpg").cells] == [1]
+    assert not list(tmp_path.rglob(".tmp-*"))
+
+
 def test_labels_are_on_the_disk_before_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, names = os.replace, []
 

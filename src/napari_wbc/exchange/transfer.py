@@ -11,7 +11,7 @@ from ..cells import Box, CellTable
 from ..errors import ImageError, ResultsError, UsageError
 from ..results import images_in, iter_records, read_record
 from ..results.folder import commit
-from ..results.label_images import open_labels, write_labels
+from ..results.label_images import open_labels
 from ..results.pixels import open_pixels
 from ..results.record import ImageRow, Record, as_stored
 from ..results.replaced import copy_old, date
@@ -206,10 +206,8 @@ def _review(row: ImageRow, told: Told, merged: Merged) -> tuple[str | None, str 
 
 def _write(out: Path, record: Record, merged: Merged, review: tuple[str | None, str | None]) -> None:
     """Write the label image, where it has changed, and the record."""
-    row, hashes = record.row, record.hashes
-    if merged.labels is not None:
-        labels = merged.labels if row.is_slide else merged.labels.paint(Box(0, 0, *merged.labels.shape))
-        hashes = hashes.model_copy(update={"labels": write_labels(out, record.image, labels, row.um_per_px)})
+    row, labels = record.row, merged.labels
+    painted = labels.paint(Box(0, 0, *labels.shape)) if labels is not None and not row.is_slide else labels
     row = row.model_copy(update={"n_cells": len(merged.cells), "reviewed_by": review[0], "reviewed_at": review[1]})
     cells = tuple(map(as_stored, merged.cells))
-    commit(out, record.model_copy(update={"row": row, "cells": cells, "hashes": hashes, "edited": True}))
+    commit(out, record.model_copy(update={"row": row, "cells": cells, "edited": True}), painted)
