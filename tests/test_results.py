@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from napari_wbc.cells import COLUMNS, Analysis, Box, Cell, CellTable, Domain, Scale
 from napari_wbc.errors import ResultsError, StorageError
 from napari_wbc.results import (
-    encode_labels,
     images_in,
     iter_records,
     labels_path,
@@ -33,6 +32,7 @@ from napari_wbc.results import (
     write_analysis,
     write_failure,
 )
+from napari_wbc.results.label_images import encode_labels
 from napari_wbc.results.record import InputFile, Origin, as_stored
 from napari_wbc.results.storage import place
 from napari_wbc.results.summary import CELL_COLUMNS, IMAGE_COLUMNS, make_tables
@@ -428,6 +428,16 @@ def test_numbers_read_back_exactly(value: float) -> None:
 )
 def test_values_as_the_contract_writes_them(column: str, value: tables.Value, text: str) -> None:
     assert tables.as_text(column, value) == text
+
+
+def test_what_macos_leaves_beside_a_record_is_no_image(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "records" / "s1" / "._a.jpg.json").write_bytes(b"\0\5\x16\7")
+    assert images_in(tmp_path) == ["s1/a.jpg"]
+
+
+def test_blank_lines_of_a_table_are_passed_over() -> None:
+    assert list(tables.read(b"a,b\n1,2\n\n3,\n\n")) == [{"a": "1", "b": "2"}, {"a": "3", "b": None}]
 
 
 def test_place_keeps_the_suffix() -> None:

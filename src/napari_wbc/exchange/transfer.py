@@ -129,7 +129,13 @@ def _open(out: Path, record: Record, roots: Sequence[Path]) -> Iterator[Known]:
         raise ResultsError(f"{record.image} was not analysed: {record.row.error}.")
     with ExitStack() as stack:
         labels = stack.enter_context(open_labels(out, record))
-        yield Known(record.row, CellTable(record.cells), labels, lambda: stack.enter_context(open_pixels(out, record, roots)))
+        yield Known(
+            record.row,
+            CellTable(record.cells),
+            labels,
+            lambda: stack.enter_context(open_pixels(out, record, roots)),
+            record.edited,
+        )
 
 
 def import_into(
@@ -168,6 +174,10 @@ def import_into(
     form, src, out = format_named(name), Path(src), Path(out)
     roots = (*images, input_root(out, read_run(out)))
     found = form.find(src, images_in(out))
+    if not found:
+        raise UsageError(
+            f"{src} says nothing of an image of {out}: no name fits. Use the names of its images, or its results folder."
+        )
     ended: dict[str, list[str]] = {"done": [], "skipped": [], "failed": []}
     for n, image in enumerate(sorted(found), start=1):
         step = _import(name, out, image, found[image], roots, n, len(found))

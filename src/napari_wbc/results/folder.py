@@ -159,7 +159,8 @@ def images_in(out: Path) -> list[str]:
     root, found = out / "records", []
     for folder, _, names in os.walk(root):
         below = Path(folder).relative_to(root)
-        found += [(below / name).as_posix()[: -len(".json")] for name in names if name.endswith(".json")]
+        names = [name for name in names if name.endswith(".json") and not name.startswith("._")]  # macOS puts ._x beside x
+        found += [(below / name).as_posix()[: -len(".json")] for name in names]
     return sorted(found)
 
 

@@ -108,7 +108,7 @@ def writing(out: Path, path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def writing_together(out: Path, *paths: Path) -> Iterator[tuple[BinaryIO, ...]]:
-    """New files as of `writing`: the bytes of all are on the disk before the first takes its place; then they follow in order."""
+    """New files as of `writing`: the bytes of all are on the disk before the first takes its place; they do so in order."""
     with _explained(paths[-1]), ExitStack() as stack:
         files = []
         for path in paths:
