@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import errno
+import getpass
 import hashlib
 import io
 import json
@@ -34,6 +35,7 @@ from napari_wbc.results import (
 )
 from napari_wbc.results.label_images import encode_labels
 from napari_wbc.results.record import InputFile, Origin, as_stored
+from napari_wbc.results.runfile import user
 from napari_wbc.results.storage import place
 from napari_wbc.results.summary import CELL_COLUMNS, IMAGE_COLUMNS, make_tables
 from tests.damage import DAMAGED_TIFFS
@@ -438,6 +440,15 @@ def test_what_macos_leaves_beside_a_record_is_no_image(tmp_path: Path) -> None:
 
 def test_blank_lines_of_a_table_are_passed_over() -> None:
     assert list(tables.read(b"a,b\n1,2\n\n3,\n\n")) == [{"a": "1", "b": "2"}, {"a": "3", "b": None}]
+
+
+@pytest.mark.parametrize("error", [KeyError("uid not found: 1234"), OSError("No username set in the environment")])
+def test_a_user_without_a_name_is_unknown(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail() -> str:
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", fail)
+    assert user() == "unknown"
 
 
 def test_place_keeps_the_suffix() -> None:
