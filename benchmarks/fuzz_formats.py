@@ -23,7 +23,8 @@ from napari_wbc.exchange.told import Known
 from napari_wbc.exchange.transfer import MODULES, export_results
 from napari_wbc.images import decode
 from napari_wbc.pyramids import open_pyramid
-from napari_wbc.results import encode_labels, read_analysis, read_labels, read_mark, read_record
+from napari_wbc.results import read_analysis, read_labels, read_mark, read_record
+from napari_wbc.results.label_images import encode_labels
 from napari_wbc.results.pixels import Pixels
 from napari_wbc.results.runfile import read_run
 from napari_wbc.results.summary import make_tables

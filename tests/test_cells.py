@@ -145,3 +145,14 @@ def test_the_box_around_what_is_not_zero() -> None:
     assert Box.around(labels) == Box(2, 1, 5, 6)
     assert Box.around(np.ones((3, 4), bool)) == Box(0, 0, 3, 4)
     assert Box.around(np.zeros((0, 4), bool)) is None
+
+
+def test_the_box_that_encloses_others() -> None:
+    assert Box.enclosing(Box(2, 3, 5, 6)) == Box(2, 3, 5, 6)
+    assert Box.enclosing(Box(2, 3, 5, 6), Box(0, 4, 3, 9)) == Box(0, 3, 5, 9)
+
+
+def test_a_person_has_looked_at_a_cell_that_is_signed_or_named_by_one() -> None:
+    assert not a_cell(outline_source="human").is_reviewed
+    assert a_cell(reviewed_by="ada").is_reviewed
+    assert a_cell(type_source="human").is_reviewed

@@ -36,7 +36,7 @@ def touch(path: Path, age_s: float = 0.0) -> Path:
 def test_only_what_nobody_writes_any_more_goes(tmp_path: Path) -> None:
     out, dead, elsewhere = tmp_path / "out", f"{temporary_prefix()}{ended()}-{DIGITS}", f".tmp-00000000-1-{DIGITS}"
     left = [
-        touch(out / dead), touch(out / "labels" / "s" / dead), touch(out / "unfinished" / "a.svs" / dead),
+        touch(out / dead), touch(out / "labels" / "s" / dead), touch(out / "images" / dead), touch(out / "unfinished" / "a.svs" / dead),
         touch(out / "records" / elsewhere, 2 * LEFT_S),
     ]  # fmt: skip
     kept = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import errno
+import getpass
 import hashlib
 import io
 import json
@@ -21,7 +22,6 @@ from hypothesis import strategies as st
 from napari_wbc.cells import COLUMNS, Analysis, Box, Cell, CellTable, Domain, Scale
 from napari_wbc.errors import ResultsError, StorageError
 from napari_wbc.results import (
-    encode_labels,
     images_in,
     iter_records,
     labels_path,
@@ -33,7 +33,9 @@ from napari_wbc.results import (
     write_analysis,
     write_failure,
 )
+from napari_wbc.results.label_images import encode_labels
 from napari_wbc.results.record import InputFile, Origin, as_stored
+from napari_wbc.results.runfile import user
 from napari_wbc.results.storage import place
 from napari_wbc.results.summary import CELL_COLUMNS, IMAGE_COLUMNS, make_tables
 from tests.damage import DAMAGED_TIFFS
@@ -267,6 +269,24 @@ def test_a_write_that_fails_says_why_and_leaves_what_was_there(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_a_record_that_fails_leaves_the_label_image_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path)
+    real, synced = os.fsync, []
+
+    def fill_the_disk(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fill_the_disk)
+    with pytest.raises(StorageError, match="the disk is full"):
+        write(tmp_path, "s1/a.jpg", cell(5))
+    monkeypatch.undo()
+    assert [one.cell_id for one in read_analysis(tmp_path, "s1/a.jpg").cells] == [1]
+    assert not list(tmp_path.rglob(".tmp-*"))
+
+
 def test_labels_are_on_the_disk_before_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, names = os.replace, []
 
@@ -410,6 +430,25 @@ def test_numbers_read_back_exactly(value: float) -> None:
 )
 def test_values_as_the_contract_writes_them(column: str, value: tables.Value, text: str) -> None:
     assert tables.as_text(column, value) == text
+
+
+def test_what_macos_leaves_beside_a_record_is_no_image(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "records" / "s1" / "._a.jpg.json").write_bytes(b"\0\5\x16\7")
+    assert images_in(tmp_path) == ["s1/a.jpg"]
+
+
+def test_blank_lines_of_a_table_are_passed_over() -> None:
+    assert list(tables.read(b"a,b\n1,2\n\n3,\n\n")) == [{"a": "1", "b": "2"}, {"a": "3", "b": None}]
+
+
+@pytest.mark.parametrize("error", [KeyError("uid not found: 1234"), OSError("No username set in the environment")])
+def test_a_user_without_a_name_is_unknown(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail() -> str:
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", fail)
+    assert user() == "unknown"
 
 
 def test_place_keeps_the_suffix() -> None:

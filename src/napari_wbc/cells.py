@@ -66,6 +66,12 @@ class Box(NamedTuple):
         columns = np.flatnonzero(array[y0:y1].any(axis=0))
         return cls(y0, int(columns[0]), y1, int(columns[-1]) + 1)
 
+    @classmethod
+    def enclosing(cls, first: Box, *others: Box) -> Box:
+        """The smallest box that holds all of some boxes."""
+        y0, x0, y1, x1 = zip(first, *others, strict=True)
+        return cls(min(y0), min(x0), max(y1), max(x1))
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -152,6 +158,11 @@ class Cell:
         """`human` if a person made the outline or the type, else `model`."""
         return "human" if "human" in (self.outline_source, self.type_source) else "model"
 
+    @property
+    def is_reviewed(self) -> bool:
+        """Whether a person has looked at it."""
+        return self.reviewed_by is not None or self.type_source == "human"
+
     def as_row(self) -> dict[str, Any]:
         """The cell as one flat row, keys in the order of `COLUMNS`."""
         row: dict[str, Any] = {}
@@ -175,6 +186,12 @@ class Cell:
         box = Box(row["y0"], row["x0"], row["y1"], row["x1"])
         return cls(box=box, p=None if None in p else p, **values)  # type: ignore[arg-type]
 
+
+OF_THE_MODELS = ("segmentation_score", "p", "none_of_five_score", "margin")
+"""What the models said of an outline, and is void once a person has changed it."""
+
+JUDGED = ("cell_type", "type_source", "previous_cell_type", "reviewed_by", "reviewed_at")
+"""What stays with a cell whose outline has changed."""
 
 COLUMNS: tuple[str, ...] = tuple(Cell(0, Box(0, 0, 0, 0), 0, 0, 0, False).as_row())
 """Columns of a table of cells, in order."""

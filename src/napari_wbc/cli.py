@@ -141,7 +141,8 @@ def verify(
 ) -> None:
     """Find what is missing, altered or not reproducible.
 
-    Every file of the results folder is looked at, and some images are analysed again. Exit code 1 if something is wrong.
+    Images, records, label images and tables are compared with each other, and a sample of images is analysed again. Exit code
+    1 if something is wrong.
     """
     with exit_codes(debug):
         from ._cli import terminal
@@ -169,14 +170,17 @@ def models(debug: Debug = False) -> None:
 def evaluate(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The results folder to judge.")],
     truth: Annotated[
-        Path, typer.Option(metavar="RESULTS", help="Results folder of the same images that a person vouches for.")
+        Path,
+        typer.Option(
+            metavar="RESULTS", help="Results folder of the same images, in which a person has marked every cell as right."
+        ),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     debug: Debug = False,
 ) -> None:
     """Compare results with the truth: outlines, boxes, types.
 
-    Every share has its 95 % interval.
+    Every count of cells, k of n, has its exact 95 % interval; means have none.
     """
     with exit_codes(debug):
         from .evaluate import evaluate as judge
@@ -196,14 +200,16 @@ def export(
 ) -> None:
     """Write results in a format of other programs.
 
-    `import` brings back what was corrected there.
+    `import` brings back what was corrected there. Exit code 1 if the format cannot hold an image.
     """
     with exit_codes(debug):
         from ._cli import importing
         from ._cli.progress import follow_images
         from .exchange.transfer import export_results
 
-        print(importing.export_text(follow_images(export_results(format_, results, dst, images or ()))))
+        transfer = follow_images(export_results(format_, results, dst, images or ()))
+        print(importing.export_text(transfer))
+    raise typer.Exit(transfer.exit_code)
 
 
 @app.command("import")

@@ -36,6 +36,12 @@ TYPE_COLOURS: dict[str, str] = {
 USER_TYPE_COLOUR = "#CC79A7"
 """Colour of every type that a user has added."""
 
+
+def colour_of(cell_type: str) -> str:
+    """The fixed colour of a cell type, `#RRGGBB`."""
+    return TYPE_COLOURS.get(cell_type, USER_TYPE_COLOUR)
+
+
 RED_CELL_DIAMETER_UM = 7.5
 """Width of a red blood cell on a smear, µm: the ruler when an image carries no pixel size."""
 
@@ -65,7 +71,7 @@ class Settings(BaseModel):
         description="An object whose mean probability of being a white blood cell is lower than this is left out.",
     )  # fmt: skip
     separate_touching: bool = Field(
-        default=True, json_schema_extra={"unit": ""}, description="Part cells that touch into one object each."
+        default=True, json_schema_extra={"unit": ""}, description="Separate touching cells: one object per cell."
     )
     core_threshold: float = Field(
         default=0.5, ge=0.05, le=0.95, json_schema_extra={"unit": "probability"},

@@ -50,10 +50,7 @@ COUNT_TO: tuple[int, ...] = (100, 200, 400)
 
 def countable(slide: str, cells: Iterable[Cell], vouched: bool) -> list[tuple[str, str, bool]]:
     """Slide, cell type, and whether a person has looked at it, of every cell of an image; `vouched`: of all its cells."""
-    return [
-        (slide, cell.cell_type or UNIDENTIFIED, vouched or cell.reviewed_by is not None or cell.type_source == "human")
-        for cell in cells
-    ]
+    return [(slide, cell.cell_type or UNIDENTIFIED, vouched or cell.is_reviewed) for cell in cells]
 
 
 def n_counted(rows: Iterable[TypeCount]) -> int:

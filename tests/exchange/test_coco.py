@@ -142,9 +142,20 @@ def test_names_that_are_paths_elsewhere_are_names_of_no_image(out: Path, path: P
         one["file_name"] = name
     path.write_text(json.dumps(content), encoding="utf-8")
     before = state(out.parent)
-    transfer = bring_in("coco", path, out)
-    assert (transfer.done, transfer.skipped, transfer.failed) == ((), (), ())
+    with pytest.raises(UsageError, match="says nothing of an image of"):
+        bring_in("coco", path, out)
     assert state(out.parent) == before
+
+
+@pytest.mark.parametrize("name", ["coco", "csv"])
+def test_two_images_of_another_program_are_not_taken_for_one(out: Path, tmp_path: Path, name: str) -> None:
+    dst = export(name, out, tmp_path / "theirs")
+    for path in dst.iterdir():
+        path.write_text(path.read_text(encoding="utf-8").replace(IMAGE, "x/b.png"), encoding="utf-8")
+    before = state(out)
+    with pytest.raises(UsageError, match=r"Both .* and .* are named as the image b\.png"):
+        bring_in(name, dst, out)
+    assert state(out) == before
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import shapely
 
+from napari_wbc.cells import OF_THE_MODELS
 from napari_wbc.results import labels_path, read_analysis, record_path
 from tests.exchange.made import (
     IMAGE,
@@ -92,7 +93,7 @@ def test_what_a_person_edits_comes_back_and_nothing_else_changes(out: Path, dst:
     )
     assert (after[2].area_px, after[2].p, after[2].segmentation_score) == (before[2].area_px, before[2].p, 0.9)
     assert (after[5].outline_source, after[5].type_source, after[5].cell_type) == ("human", "model", before[5].cell_type)
-    assert (after[5].p, after[5].segmentation_score) == (before[5].p, None)
+    assert [getattr(after[5], name) for name in OF_THE_MODELS] == [None] * 4
     assert (after[5].centroid_x, after[5].centroid_y) == (before[5].centroid_x + 2, before[5].centroid_y + 1)
     assert after[5].mean_red != before[5].mean_red
     assert np.array_equal(labels_of(out) == 1, labels == 1)
@@ -113,6 +114,17 @@ def test_edits_of_the_results_since_the_export_are_kept_where_the_file_was_not_e
     assert cells_of(out)[2].cell_type == "monocyte"
 
 
+def test_a_cell_that_a_person_has_deleted_since_the_export_stays_deleted(out: Path, dst: Path) -> None:
+    edited = features(dst)
+    del edited[5]
+    old = state(dst)
+    save(dst, list(edited.values()))
+    bring_in("geojson", dst, out)
+    assert set(cells_of(out)) == {1, 2, 9}
+    (dst / f"{IMAGE}.geojson").write_bytes(old[f"{IMAGE}.geojson"])
+    assert bring_in("geojson", dst, out).done == ()
+
+
 def test_a_neighbour_that_a_moved_outline_covers_is_measured_but_nobodys_work(out: Path, dst: Path) -> None:
     before, edited = cells_of(out), features(dst)
     edited[5]["geometry"]["coordinates"] = [[[17, 5], [30, 5], [30, 20], [17, 20]]]
@@ -121,7 +133,7 @@ def test_a_neighbour_that_a_moved_outline_covers_is_measured_but_nobodys_work(ou
     after = cells_of(out)
     assert (after[5].area_px, after[5].outline_source) == (13 * 15, "human")
     assert (after[1].area_px, after[1].outline_source) == (before[1].area_px - 3 * 15, "model")
-    assert (after[1].segmentation_score, after[1].cell_type) == (0.9, before[1].cell_type)
+    assert (after[1].segmentation_score, after[1].cell_type, after[1].p) == (0.9, before[1].cell_type, before[1].p)
 
 
 def test_a_cell_that_a_person_had_outlined_lies_over_one_from_elsewhere_that_is_larger(out: Path, dst: Path) -> None:
@@ -234,7 +246,7 @@ def test_pixels_that_are_gone_are_asked_for_only_where_something_is_measured(out
     assert bring_in("geojson", dst, out).done == (IMAGE,)
     edited[9]["geometry"]["coordinates"] = [[[52, 36], [58, 36], [58, 39], [52, 39]]]
     save(dst, list(edited.values()))
-    assert "Name their folder: --images" in one_failure("geojson", dst / f"{IMAGE}.geojson", out)
+    assert "name their folder with --images" in one_failure("geojson", dst / f"{IMAGE}.geojson", out)
 
 
 def test_a_persons_cell_that_the_file_does_not_have_is_copied_before_it_goes(out: Path, dst: Path) -> None:

@@ -15,13 +15,14 @@ import pytest
 import shapely
 import tifffile
 from pycocotools.coco import COCO
+from typer.testing import CliRunner
 
 from napari_wbc.cells import Analysis, Box, CellTable, Labels
+from napari_wbc.cli import app
 from napari_wbc.crop import crop
 from napari_wbc.exchange import told, transfer
 from napari_wbc.exchange.gallery import make_gallery
 from napari_wbc.exchange.transfer import export_results, import_into
-from napari_wbc.pipeline import finish
 from napari_wbc.pyramids import Pyramid
 from napari_wbc.results import labels_path, read_labels, read_record, write_slide
 from napari_wbc.results.mosaic import Mosaic
@@ -198,7 +199,7 @@ def test_a_format_of_whole_pictures_refuses_the_slide_and_takes_the_fields(name:
     seen = list(export_results(name, out, tmp_path / "dst"))
     assert [(step.image, step.status) for step in seen] == [(SLIDE, "failed"), (IMAGE, "done")]
     assert "a whole-slide image does not go into" in str(seen[0].error)
-    assert finish(export_results(name, out, tmp_path / "again")).exit_code == 1
+    assert CliRunner().invoke(app, ["export", name, str(out), str(tmp_path / "again")]).exit_code == 1
     before = state(out)
     of_field = next((tmp_path / "dst" / ("masks" if name == "png-masks" else "labels")).rglob("a.jpg*"))
     (of_field.parents[1] / "s1").mkdir()

@@ -5,18 +5,22 @@ from __future__ import annotations
 import csv
 import dataclasses
 import shutil
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import yaml
 from PIL import Image as Pillow
+from roifile import ImagejRoi
 
-from napari_wbc.cells import Analysis, CellTable
+from napari_wbc.cells import Analysis, Box, CellTable, Labels
 from napari_wbc.errors import ResultsError, UsageError
 from napari_wbc.exchange.crops import folder_of
+from napari_wbc.exchange.polygons import polygons
 from tests.damage import DAMAGED_TIFFS
 from tests.exchange.made import (
     IMAGE,
@@ -226,6 +230,9 @@ def test_a_cell_in_two_folders_and_a_folder_of_no_crops_are_refused(out: Path, t
     shutil.copy(path, dst / "x")
     with pytest.raises(UsageError, match="are the same cell"):
         bring_in("crops", dst, out)
+    shutil.move(path, dst)
+    with pytest.raises(UsageError, match="lies in no folder that is named by a type"):
+        bring_in("crops", dst, out)
     with pytest.raises(UsageError, match=r"No file in .* is named as a crop"):
         bring_in("crops", out, out)
 
@@ -244,6 +251,60 @@ def test_a_repainted_mask_comes_back(out: Path, tmp_path: Path) -> None:
     bring_in("png-masks", dst, out)
     assert cells_of(out)[12].area_px == 12
     assert np.array_equal(labels_of(out), painted)
+
+
+@pytest.mark.parametrize("name", ["png-masks", "ome-tiff", "imagej-roi"])
+def test_the_numbers_of_another_programs_masks_are_not_our_ids(tmp_path: Path, name: str) -> None:
+    out = make_results(tmp_path, {IMAGE: np.where(ring() == 1, 0, ring())})
+    before, labels = cells_of(out), labels_of(out)
+    theirs = np.zeros_like(labels)
+    for number, i in enumerate((5, 9, 2), start=1):
+        theirs[labels == i] = number
+    theirs[39, 59] = 0
+    theirs[30:33, 2:6] = 5
+    write_masks(name, theirs, tmp_path / "theirs")
+    bring_in(name, tmp_path / "theirs", out)
+    after = cells_of(out)
+    assert set(after) == {2, 5, 9, 10}
+    assert (after[2], after[5]) == (before[2], before[5])
+    assert (after[9].area_px, after[9].cell_type, after[9].type_source) == (59, before[9].cell_type, "model")
+    assert (after[10].area_px, after[10].cell_type) == (12, "unidentified")
+
+
+def write_masks(name: str, labels: Labels, folder: Path) -> None:
+    """A file for each image's masks, as cellpose writes them."""
+    folder.mkdir()
+    if name == "png-masks":
+        Pillow.fromarray(labels.astype(np.uint16)).save(folder / "a.jpg.png")
+    elif name == "ome-tiff":
+        tifffile.imwrite(folder / "a.jpg.tif", labels.astype(np.uint16))
+    else:
+        with zipfile.ZipFile(folder / "a.jpg.zip", "w") as archive:
+            for i in np.unique(labels[labels > 0]):
+                rows, columns = np.nonzero(labels == i)
+                box = Box(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
+                rings = [ring for polygon in polygons((labels == i)[box.slices], box) for ring in polygon]
+                roi = ImagejRoi.frompoints(np.array(rings[0]), name=str(i))
+                archive.writestr(f"{i}.roi", roi.tobytes())
+
+
+def test_a_table_names_ids_and_not_the_numbers_of_another_programs_masks(out: Path, tmp_path: Path) -> None:
+    before, labels = cells_of(out), labels_of(out)
+    dst = export("ome-tiff", out, tmp_path / "dst")
+    theirs = np.select([labels == 9, labels == 5, labels == 2, labels == 1], [1, 2, 5, 9]).astype(np.uint16)
+    tifffile.imwrite(dst / f"{IMAGE}.ome.tif", theirs)
+    assert bring_in("ome-tiff", dst, out).done == ()
+    assert cells_of(out) == before
+
+
+@pytest.mark.parametrize("name", ["png-masks", "ome-tiff"])
+def test_a_mask_that_a_person_has_made_much_smaller_is_still_its_cell(out: Path, tmp_path: Path, name: str) -> None:
+    dst, painted = export(name, out, tmp_path / "dst"), labels_of(out).copy()
+    painted[34:38][painted[34:38] == 9] = 0
+    path = dst / ("masks/" + f"{IMAGE}.png" if name == "png-masks" else f"{IMAGE}.ome.tif")
+    Pillow.fromarray(painted.astype(np.uint16)).save(path) if name == "png-masks" else tifffile.imwrite(path, painted)
+    bring_in(name, dst, out)
+    assert (cells_of(out)[9].area_px, cells_of(out)[9].outline_source, set(cells_of(out))) == (20, "human", {1, 2, 5, 9})
 
 
 @pytest.mark.parametrize("name", ["png-masks", "ome-tiff"])

@@ -21,7 +21,7 @@ THREADS = 1
 
 Folder = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the networks run.")]
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="The same seed draws the same lots.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same random choices.")]
 Images = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the images, where they have moved.")]
 ManyImages = Annotated[
     list[Path] | None, typer.Option("--images", metavar="DIR", help="Folder of the images, where they have moved; repeatable.")
@@ -168,5 +168,5 @@ def read_changes(texts: Sequence[str]) -> dict[str, str]:
     """
     for text in texts:
         if "=" not in text:
-            raise UsageError(f"--set takes NAME=VALUE, such as --set epochs=5; found {text!r}.")
+            raise UsageError(f"--set takes NAME=VALUE, such as --set fine_tune_epochs=5; found {text!r}.")
     return dict(text.split("=", 1) for text in texts)

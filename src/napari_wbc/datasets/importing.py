@@ -41,7 +41,7 @@ LAYOUTS: dict[str, Callable[[Path], Dataset]] = {
 """The layouts that are known, by name: each finds the images of a data set in a folder."""
 
 CELL_DIAMETER_UM = 15.0
-"""Usual diameter of a white cell, µm, as in the bundled segmenter's card: the ruler where there is no other."""
+"""Usual diameter of a white cell, µm: the ruler where there is no other."""
 
 VERSION = 1
 """Of what the importers make of a set; part of the identity in the records."""

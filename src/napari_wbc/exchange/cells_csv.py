@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from ..errors import ResultsError
+from ..errors import ResultsError, WbcError
 from ..results import tables
-from ..results.storage import writing
+from ..results.storage import writing_together
 from ..results.summary import CELL_COLUMNS, IMAGE_COLUMNS
 from .names import Names, one_file
 from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type
@@ -26,8 +25,7 @@ _Row = dict[str, str | None]
 
 def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
     """Write the tables, with the lines of `results.summary`; see `told.Format`."""
-    with ExitStack() as stack:
-        cell_file, image_file = (stack.enter_context(writing(dst, dst / name)) for name in (CELLS, IMAGES))
+    with writing_together(dst, dst / CELLS, dst / IMAGES) as (cell_file, image_file):
         cell_file.write(tables.header(CELL_COLUMNS))
         image_file.write(tables.header(IMAGE_COLUMNS))
         for one in images:
@@ -55,9 +53,9 @@ def _by_image(path: Path, images: Sequence[str], *needed: str) -> dict[str, list
                 raise ResultsError(f"{path} has no column {missing[0]!r}. Keep the first line as it was exported.")
             if (image := names.find(row["image"] or "")) is not None:
                 found.setdefault(image, []).append(row)
-    except (OSError, csv.Error, UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, ResultsError):
-            raise
+    except WbcError:
+        raise
+    except (OSError, csv.Error, ValueError) as error:
         raise ResultsError(f"{path} is not a table in CSV and UTF-8: {error}. Save it as CSV UTF-8.") from error
     return found
 

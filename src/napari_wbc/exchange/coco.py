@@ -16,7 +16,7 @@ from ..config import CELL_TYPES, UNCOUNTED_TYPES
 from ..errors import ResultsError
 from ..results.storage import writing
 from .names import Names, one_file, read_json
-from .polygons import enclosing, fill
+from .polygons import fill
 from .told import Known, Outline, Read, Shape, Told, ToldCell, as_id, as_type, type_of
 
 NAME = "annotations.json"
@@ -157,7 +157,7 @@ def _outline(segmentation: Any, shape: Shape) -> Outline | None:
     parts = [part for part in filled if part is not None]
     if not parts:
         return None
-    around = enclosing(*(box for _, box in parts))
+    around = Box.enclosing(*(box for _, box in parts))
     full = np.zeros((around.height, around.width), dtype=bool)
     for mask, (y0, x0, y1, x1) in parts:
         full[y0 - around.y0 : y1 - around.y0, x0 - around.x0 : x1 - around.x0] |= mask

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import UsageError
 from ..results.storage import write_bytes
 from .masks import encode_png
-from .names import files_in
+from .names import files_to_import
 from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type, type_of
 
 SUFFIX = ".png"
@@ -40,15 +40,17 @@ def find(src: Path, images: Sequence[str]) -> Mapping[str, Read]:
     Raises
     ------
     UsageError
-        If there is none, or one cell is in two folders.
+        If there is none, one lies in no folder of a type, or one cell is in two folders.
     """
     image_of = {_stem(image): image for image in images}
     found: dict[str, dict[int, Path]] = {}
-    for path in files_in(src):
+    for path in files_to_import(src):
         stem, _, number = path.stem.rpartition("_")
         image, cell_id = image_of.get(stem), as_id(int(number)) if number.isascii() and number.isdigit() else None
         if image is None or cell_id is None or path.suffix.lower() != SUFFIX:
             continue
+        if path.parent == src:
+            raise UsageError(f"{path} lies in no folder that is named by a type. Move it into one.")
         if other := found.setdefault(image, {}).get(cell_id):
             raise UsageError(f"{other} and {path} are the same cell. Remove one of them.")
         found[image][cell_id] = path

@@ -19,7 +19,7 @@ from ..errors import ResultsError
 from ..results.storage import place, writing
 from .names import find_files, read_json
 from .polygons import fill, polygons
-from .told import Known, Outline, Read, Shape, Told, ToldCell, as_id, as_type, colour_of, type_of
+from .told import Known, Outline, Read, Shape, Told, ToldCell, as_id, as_type, rgb_of, type_of
 
 SUFFIX = ".geojson"
 
@@ -60,7 +60,7 @@ def _feature(image: str, cell: Cell, mask: Mask) -> dict[str, Any]:
         },
         "properties": {
             "objectType": "annotation",
-            "classification": {"name": cell_type, "color": colour_of(cell_type)},
+            "classification": {"name": cell_type, "color": rgb_of(cell_type)},
             "measurements": {_ID: cell.cell_id} | {name: value for name, value in values.items() if value is not None},
         },
     }

@@ -21,7 +21,7 @@ from ..images import DAMAGE
 from ..results.storage import place, writing
 from .names import find_files
 from .polygons import Ring, fill, polygons
-from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type, colour_of, type_of
+from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type, rgb_of, type_of
 
 SUFFIX = ".zip"
 
@@ -64,7 +64,7 @@ def _roi(cell: Cell, mask: Mask) -> ImagejRoi:
         roi = ImagejRoi(top=y0, left=x0, bottom=y1, right=x1, shape_roi_size=len(path), multi_coordinates=path)
         roi.roitype, roi.options = ROI_TYPE.RECT, ROI_OPTIONS.OVERLAY_LABELS
     roi.name = _name(cell.cell_id, type_of(cell))
-    roi.stroke_color = bytes((255, *colour_of(type_of(cell))))
+    roi.stroke_color = bytes((255, *rgb_of(type_of(cell))))
     roi.properties = {"cell_id": cell.cell_id, "cell_type": json.dumps(type_of(cell))}
     return roi
 
@@ -98,10 +98,11 @@ def _cell(roi: ImagejRoi, shape: Shape) -> ToldCell | None:
     if outline is None:
         return None
     cell_id, cell_type = as_id(roi.properties.get("cell_id")), _written_type(roi)
+    is_ours = cell_id is not None
     if cell_id is None or cell_type is None or roi.name != _name(cell_id, cell_type):  # renamed, or not ours
         named = re.fullmatch(r"(\d{1,7})(?:\s+(.*))?", roi.name, re.DOTALL)
         cell_id, cell_type = (as_id(int(named[1])), as_type(named[2])) if named else (cell_id, None)
-    return ToldCell(cell_id, outline, cell_type=cell_type)
+    return ToldCell(cell_id, outline, cell_type=cell_type, id_is_ours=is_ours)
 
 
 def _written_type(roi: ImagejRoi) -> str | None:

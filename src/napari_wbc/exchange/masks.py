@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from io import BytesIO
@@ -115,4 +116,4 @@ def _named(cell: ToldCell, levels: npt.NDArray[Any], names: Mapping[int, str | N
     assert cell.outline is not None
     mask, box = cell.outline
     number = int(np.bincount(levels[box.slices][mask]).argmax())
-    return ToldCell(cell.cell_id, cell.outline, cell_type=names.get(number))
+    return dataclasses.replace(cell, cell_type=names.get(number))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..cells import Box, Cell, CellTable, Labels, Mask, RgbImage, Source
+from ..cells import JUDGED, OF_THE_MODELS, Box, Cell, CellTable, Labels, Mask, RgbImage, Source
 from ..config import UNIDENTIFIED
 from ..measure import measure, placed
 from ..nucleus import nucleus_areas_px
@@ -22,9 +22,6 @@ from .stand_ins import stacked, stand_in
 from .told import Edges, Known, Outline, Told, ToldCell, type_of
 
 logger = logging.getLogger(__name__)
-
-_JUDGED = ("cell_type", "p", "none_of_five_score", "margin", "type_source", "previous_cell_type", "reviewed_by", "reviewed_at")
-"""What measuring a cell again leaves as it was."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +51,8 @@ def merge(known: Known, told: Told) -> Merged:
 
     A cell of the file is the known one of its id, else the one that it covers most, else it is new. An outline or a type that
     differs becomes that of the file, with `human` as its source; all else stays as it is. Where outlines overlap, those of a
-    person lie on top; among equals, the smaller. Cells whose pixels change are measured again; their names stay.
+    person lie on top; among equals, the smaller. Cells whose pixels change are measured again; their names stay. What models
+    said of an outline goes with it.
     """
     before = {cell.cell_id: cell for cell in known.cells}
     pairs = match(known, told)
@@ -169,16 +167,15 @@ def _measure_again(
         if i in stand_ins or pixels is None:
             cell = stand_in(i, mask, box, known.labels.shape)
         else:
-            score = None if i in outlines else cells[i].segmentation_score
-            cell = _measured(pixels.read(box), mask, score, known.row.um_per_px)
+            cell = _measured(pixels.read(box), mask, known.row.um_per_px)
             cell = placed(cell, i, box, known.labels.shape)
         source: Source = "human" if i in outlines else cells[i].outline_source
-        found[i] = dataclasses.replace(cell, outline_source=source, **{name: getattr(cells[i], name) for name in _JUDGED})
+        kept = JUDGED if i in outlines else (*JUDGED, *OF_THE_MODELS)
+        found[i] = dataclasses.replace(cell, outline_source=source, **{name: getattr(cells[i], name) for name in kept})
     return found
 
 
-def _measured(view: RgbImage, mask: Mask, score: float | None, um_per_px: float | None) -> Cell:
+def _measured(view: RgbImage, mask: Mask, um_per_px: float | None) -> Cell:
     """A cell as it measures in its box, (h, w, 3) uint8, of which its pixels are the mask (h, w) bool."""
     labels = mask.astype(np.int32)
-    scores = {} if score is None else {1: score}
-    return measure(view, labels, scores, um_per_px, nucleus_areas_px(view, labels))[0]
+    return measure(view, labels, {}, um_per_px, nucleus_areas_px(view, labels))[0]

@@ -15,11 +15,12 @@ from ..errors import ResultsError, UsageError
 class Names:
     """Finds the image that a name in somebody else's file means: it is compared and never used as a path.
 
-    It means the image whose path is the end of it, or the only image whose path it is the end of; with suffix or without.
+    It means the image whose path is the end of it, or the only image whose path it is the end of; with suffix or without. Two
+    names of one image are refused: they may be two images of somebody else's.
     """
 
     def __init__(self, images: Iterable[str]) -> None:
-        images = list(images)
+        images, self._name_of = list(images), dict[str, str]()
         self._tables = [_Table({image: image for image in images}), _Table({})]
         for image in images:
             self._tables[1].whole[_bare(image)] = None if _bare(image) in self._tables[1].whole else image
@@ -29,10 +30,18 @@ class Names:
                     table.ends[tail] = None if tail in table.ends else image_of
 
     def find(self, name: str) -> str | None:
-        """The image, or None if there is none or more than one."""
+        """The image, or None if there is none or more than one.
+
+        Raises
+        ------
+        UsageError
+            If another name meant the same image.
+        """
         name = name.replace("\\", "/")
         for table, tried in ((0, name), (1, name), (1, _bare(name))):
             if found := self._tables[table].find(tried):
+                if (other := self._name_of.setdefault(found, name)) != name:
+                    raise UsageError(f"Both {other} and {name} are named as the image {found}. Remove one of them.")
                 return found
         return None
 
@@ -69,7 +78,7 @@ def find_files(src: Path, images: Sequence[str], *suffixes: str) -> dict[str, Pa
         If no file belongs to an image, or two to one.
     """
     names, found = Names(images), dict[str, Path]()
-    for path in files_in(src):
+    for path in files_to_import(src):
         suffix = next((suffix for suffix in suffixes if path.name.lower().endswith(suffix)), None)
         base = path.name if path == src else path.relative_to(src).as_posix()
         image = None if suffix is None else names.find(base[: -len(suffix)])
@@ -86,7 +95,7 @@ def find_files(src: Path, images: Sequence[str], *suffixes: str) -> dict[str, Pa
     return found
 
 
-def files_in(src: Path) -> list[Path]:
+def files_to_import(src: Path) -> list[Path]:
     """The files below a folder, sorted, or the file itself.
 
     Raises

@@ -84,18 +84,11 @@ def fill(rings: Iterable[npt.ArrayLike], shape: tuple[int, int]) -> tuple[Mask, 
 
 def trim(mask: Mask, box: Box) -> tuple[Mask, Box] | None:
     """The mask without empty rows and columns at its sides, and its box; None where it is empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
+    inside = Box.around(mask)
+    if inside is None:
         return None
-    inside = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
     y, x = box.y0, box.x0
     return mask[inside.slices], Box(y + inside.y0, x + inside.x0, y + inside.y1, x + inside.x1)
-
-
-def enclosing(first: Box, *others: Box) -> Box:
-    """The smallest box that holds all of some boxes."""
-    y0, x0, y1, x1 = zip(first, *others, strict=True)
-    return Box(min(y0), min(x0), max(y1), max(x1))
 
 
 def _crossings(

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..config import TYPE_COLOURS, UNCOUNTED_TYPES, USER_TYPE_COLOUR, Settings
+from ..config import UNCOUNTED_TYPES, Settings, colour_of
 from ..differential import TypeCount, n_counted
 from ..results.runfile import RunFile
 from ..results.storage import write_bytes
@@ -70,7 +70,7 @@ def render(run: RunFile, summary: Summary, gallery: Gallery | None = None) -> st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"colour": lambda cell_type: TYPE_COLOURS.get(cell_type, USER_TYPE_COLOUR), "number": _number}
+    environment.filters |= {"colour": colour_of, "number": _number}
     return environment.get_template("report.html.jinja").render(
         run=run, summary=summary, gallery=gallery or Gallery(), most=MOST_LISTED, **_facts(run, summary)
     )

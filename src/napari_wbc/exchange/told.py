@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from ..cells import Box, Cell, CellTable, Mask
-from ..config import TYPE_COLOURS, UNIDENTIFIED, USER_TYPE_COLOUR
+from ..config import UNIDENTIFIED, colour_of
 from ..crop import boxes
 from ..errors import ResultsError
 from ..results.pixels import Pixels
 from ..results.record import ImageRow
-from .polygons import enclosing
 
 MAX_ID = 1_000_000
 """Cells with larger ids are numbered anew: whoever goes through all ids up to the last would take for ever."""
@@ -48,6 +46,8 @@ class ToldCell:
         As in `cells.Cell`.
     as_written
         It still is what we wrote, so that it says nothing against what a person has done since.
+    id_is_ours
+        We gave it that id. A number that may be another program's, as in a mask, counts only where its cell is.
     """
 
     cell_id: int | None = None
@@ -57,16 +57,30 @@ class ToldCell:
     reviewed_by: str | None = None
     reviewed_at: str | None = None
     as_written: bool = False
+    id_is_ours: bool = True
 
 
 @dataclass(frozen=True)
 class Told:
-    """What a file says of an image. `whole`: a cell that it does not name is no cell; `reviewed_*`: as in `images.csv`."""
+    """What a file says of an image.
+
+    Parameters
+    ----------
+    cells
+        Its cells.
+    whole
+        A cell that is not among them is no cell.
+    reviewed_by, reviewed_at
+        As in `images.csv`.
+    by_id
+        What a table beside the file says of the cells that have these ids of ours.
+    """
 
     cells: Sequence[ToldCell]
     whole: bool
     reviewed_by: str | None = None
     reviewed_at: str | None = None
+    by_id: Mapping[int, ToldCell] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +97,15 @@ class Known:
         (H, W) int32, value = `cell_id`.
     pixels
         Opens the picture, (H, W, 3) uint8; called where it is needed.
+    edited
+        A person has worked on it since it was analysed.
     """
 
     row: ImageRow
     cells: CellTable
     labels: Pixels[np.int32]
     pixels: Callable[[], Pixels[np.uint8]]
+    edited: bool = False
 
     @property
     def image(self) -> str:
@@ -138,9 +155,9 @@ def type_of(cell: Cell) -> str:
     return cell.cell_type or UNIDENTIFIED
 
 
-def colour_of(cell_type: str) -> tuple[int, int, int]:
+def rgb_of(cell_type: str) -> tuple[int, int, int]:
     """The fixed colour of a cell type: red, green, blue, 0..255."""
-    red, green, blue = bytes.fromhex(TYPE_COLOURS.get(cell_type, USER_TYPE_COLOUR)[1:])
+    red, green, blue = bytes.fromhex(colour_of(cell_type)[1:])
     return red, green, blue
 
 
@@ -152,13 +169,14 @@ def tell_labels(labels: Pixels[Any], path: Path, named: Told | None) -> Told:
     ResultsError
         If its values are no ids.
     """
-    cells, known = [], {cell.cell_id: cell for cell in named.cells} if named is not None else {}
-    for value, box in sorted(_boxes(labels, path).items()):
-        cell_id = as_id(value)
-        said = known.get(cell_id) or ToldCell()
-        cells.append(dataclasses.replace(said, cell_id=cell_id, outline=(labels.read(box) == value, box)))
-    review = (None, None) if named is None else (named.reviewed_by, named.reviewed_at)
-    return Told(cells, True, *review)
+    cells = [
+        ToldCell(as_id(value), (labels.read(box) == value, box), id_is_ours=False)
+        for value, box in sorted(_boxes(labels, path).items())
+    ]
+    if named is None:
+        return Told(cells, True)
+    by_id = {cell.cell_id: cell for cell in named.cells if cell.cell_id is not None}
+    return Told(cells, True, named.reviewed_by, named.reviewed_at, by_id)
 
 
 def _boxes(labels: Pixels[Any], path: Path) -> dict[int, Box]:
@@ -176,5 +194,5 @@ def _boxes(labels: Pixels[Any], path: Path) -> dict[int, Box]:
         for n, box in boxes(numbered).items():
             value, (y0, x0, y1, x1) = int(values[n - 1]), box
             here = Box(y0 + y, x0 + x, y1 + y, x1 + x)
-            found[value] = enclosing(here, found.get(value, here))
+            found[value] = Box.enclosing(here, found.get(value, here))
     return found

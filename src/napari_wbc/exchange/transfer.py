@@ -11,7 +11,7 @@ from ..cells import Box, CellTable
 from ..errors import ImageError, ResultsError, UsageError
 from ..results import images_in, iter_records, read_record
 from ..results.folder import commit
-from ..results.label_images import open_labels, write_labels
+from ..results.label_images import open_labels
 from ..results.pixels import open_pixels
 from ..results.record import ImageRow, Record, as_stored
 from ..results.replaced import copy_old, date
@@ -129,7 +129,13 @@ def _open(out: Path, record: Record, roots: Sequence[Path]) -> Iterator[Known]:
         raise ResultsError(f"{record.image} was not analysed: {record.row.error}.")
     with ExitStack() as stack:
         labels = stack.enter_context(open_labels(out, record))
-        yield Known(record.row, CellTable(record.cells), labels, lambda: stack.enter_context(open_pixels(out, record, roots)))
+        yield Known(
+            record.row,
+            CellTable(record.cells),
+            labels,
+            lambda: stack.enter_context(open_pixels(out, record, roots)),
+            record.edited,
+        )
 
 
 def import_into(
@@ -168,6 +174,10 @@ def import_into(
     form, src, out = format_named(name), Path(src), Path(out)
     roots = (*images, input_root(out, read_run(out)))
     found = form.find(src, images_in(out))
+    if not found:
+        raise UsageError(
+            f"{src} says nothing of an image of {out}: no name fits. Use the names of its images, or its results folder."
+        )
     ended: dict[str, list[str]] = {"done": [], "skipped": [], "failed": []}
     for n, image in enumerate(sorted(found), start=1):
         step = _import(name, out, image, found[image], roots, n, len(found))
@@ -206,10 +216,8 @@ def _review(row: ImageRow, told: Told, merged: Merged) -> tuple[str | None, str 
 
 def _write(out: Path, record: Record, merged: Merged, review: tuple[str | None, str | None]) -> None:
     """Write the label image, where it has changed, and the record."""
-    row, hashes = record.row, record.hashes
-    if merged.labels is not None:
-        labels = merged.labels if row.is_slide else merged.labels.paint(Box(0, 0, *merged.labels.shape))
-        hashes = hashes.model_copy(update={"labels": write_labels(out, record.image, labels, row.um_per_px)})
+    row, labels = record.row, merged.labels
+    painted = labels.paint(Box(0, 0, *labels.shape)) if labels is not None and not row.is_slide else labels
     row = row.model_copy(update={"n_cells": len(merged.cells), "reviewed_by": review[0], "reviewed_at": review[1]})
     cells = tuple(map(as_stored, merged.cells))
-    commit(out, record.model_copy(update={"row": row, "cells": cells, "hashes": hashes, "edited": True}))
+    commit(out, record.model_copy(update={"row": row, "cells": cells, "edited": True}), painted)

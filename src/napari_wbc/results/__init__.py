@@ -14,10 +14,9 @@ from .folder import (
     write_failure,
     write_slide,
 )
-from .label_images import encode_labels, labels_path, read_labels
+from .label_images import labels_path, read_labels
 
 __all__ = [
-    "encode_labels",
     "images_in",
     "iter_records",
     "labels_path",

@@ -13,12 +13,12 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from ..cells import Analysis, CellTable, Domain, Scale
+from ..cells import Analysis, CellTable, Domain, Labels, Scale
 from ..errors import ResultsError
 from .label_images import labels_path, read_labels, write_labels
 from .mosaic import Mosaic
 from .record import Hashes, ImageRow, InputFile, Mark, Origin, Record, Timing, as_stored
-from .storage import place, remove, write_bytes
+from .storage import place, remove, write_bytes, writing_together
 
 R = TypeVar("R", Record, Mark)
 
@@ -66,9 +66,8 @@ def write_analysis(
     row = image_row(image, shape, len(analysis.cells), analysis.scale, analysis.domain, source)
     row = row.model_copy(update={"reviewed_by": reviewed_by or None, "reviewed_at": reviewed_at or None})
     cells = tuple(sorted(map(as_stored, analysis.cells), key=lambda cell: cell.cell_id))
-    sha256 = write_labels(out, image, analysis.labels, analysis.scale.um_per_px)
-    hashes = Hashes(input=source, labels=sha256, origin=origin)
-    return commit(out, Record(row=row, cells=cells, hashes=hashes, edited=edited, timing=timing))
+    hashes = Hashes(input=source, labels=None, origin=origin)
+    return commit(out, Record(row=row, cells=cells, hashes=hashes, edited=edited, timing=timing), analysis.labels)
 
 
 def write_slide(
@@ -84,8 +83,8 @@ def write_slide(
 ) -> Record:
     """Write the label image, then the record, of an analysed slide; parameters and errors as of `write_analysis`."""
     row = image_row(image, outlines.shape, len(cells), scale, domain, source).model_copy(update={"slide": image})
-    hashes = Hashes(input=source, labels=write_labels(out, image, outlines, scale.um_per_px), origin=origin)
-    return commit(out, Record(row=row, cells=tuple(map(as_stored, cells)), hashes=hashes, timing=timing))
+    hashes = Hashes(input=source, labels=None, origin=origin)
+    return commit(out, Record(row=row, cells=tuple(map(as_stored, cells)), hashes=hashes, timing=timing), outlines)
 
 
 def image_row(
@@ -127,11 +126,27 @@ def write_failure(
     return commit(out, Record(row=row, hashes=Hashes(input=source, labels=None, origin=origin), timing=timing))
 
 
-def commit(out: Path, record: Record) -> Record:
-    """Write the record of an image: the commit mark."""
-    text = json.dumps(record.model_dump(mode="json"), ensure_ascii=False, indent=1, allow_nan=False)
-    write_bytes(out, record_path(out, record.image), f"{text}\n".encode())
+def commit(out: Path, record: Record, labels: Labels | Mosaic | None = None) -> Record:
+    """Write the record of an image, the commit mark, after its label image where that is new.
+
+    Returns
+    -------
+    The record as written, which names that label image. Where either cannot be written, both are as they were.
+    """
+    if labels is None:
+        write_bytes(out, record_path(out, record.image), _encode(record))
+        return record
+    places = labels_path(out, record.image), record_path(out, record.image)
+    with writing_together(out, *places) as (label_file, record_file):
+        sha256 = write_labels(label_file, labels, record.row.um_per_px)
+        record = record.model_copy(update={"hashes": record.hashes.model_copy(update={"labels": sha256})})
+        record_file.write(_encode(record))
     return record
+
+
+def _encode(record: Record) -> bytes:
+    text = json.dumps(record.model_dump(mode="json"), ensure_ascii=False, indent=1, allow_nan=False)
+    return f"{text}\n".encode()
 
 
 def record_path(out: Path, image: str) -> Path:
@@ -144,7 +159,8 @@ def images_in(out: Path) -> list[str]:
     root, found = out / "records", []
     for folder, _, names in os.walk(root):
         below = Path(folder).relative_to(root)
-        found += [(below / name).as_posix()[: -len(".json")] for name in names if name.endswith(".json")]
+        names = [name for name in names if name.endswith(".json") and not name.startswith("._")]  # macOS puts ._x beside x
+        found += [(below / name).as_posix()[: -len(".json")] for name in names]
     return sorted(found)
 
 

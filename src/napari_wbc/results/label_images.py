@@ -25,7 +25,7 @@ from ..images import DAMAGE, guard_lzw, tiff_directories
 from .mosaic import Mosaic
 from .pixels import Pixels
 from .record import Record
-from .storage import file_sha256, place, write_bytes, writing
+from .storage import file_sha256, place
 
 TILE_PX = 512
 """Side of the tiles of a slide's label image, px."""
@@ -42,16 +42,14 @@ def labels_path(out: Path, image: str) -> Path:
     return place(out, "labels", image, ".tif")
 
 
-def write_labels(out: Path, image: str, labels: Labels | Mosaic, um_per_px: float | None) -> str:
-    """Write the label image of a field, (H, W) int32, or of a slide, and give its SHA-256; errors as in `storage.writing`."""
-    path = labels_path(out, image)
+def write_labels(file: BinaryIO, labels: Labels | Mosaic, um_per_px: float | None) -> str:
+    """Write the label image of a field, (H, W) int32, or of a slide, into a new file on disk, and give its SHA-256."""
     if isinstance(labels, Mosaic):
-        with writing(out, path) as file:
-            write_mosaic(file, labels, um_per_px)
-        return file_sha256(path)
-    data = encode_labels(labels, um_per_px)
-    write_bytes(out, path, data)
-    return hashlib.sha256(data).hexdigest()
+        write_mosaic(file, labels, um_per_px)
+    else:
+        file.write(encode_labels(labels, um_per_px))
+    file.flush()
+    return file_sha256(Path(file.name))
 
 
 def encode_labels(labels: Labels, um_per_px: float | None) -> bytes:

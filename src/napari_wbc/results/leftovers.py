@@ -12,7 +12,7 @@ from .storage import temporary_prefix
 
 logger = logging.getLogger(__name__)
 
-FOLDERS = ("labels", "records", "readings", "replaced", "shards", "unfinished")
+FOLDERS = ("images", "labels", "records", "readings", "replaced", "shards", "unfinished")
 """Folders of the results in which files are written."""
 LEFT_S = 24 * 3600.0
 """A file of another machine, whose processes are not known here, is left over if nobody has written to it for so long."""

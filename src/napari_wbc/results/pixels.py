@@ -115,4 +115,7 @@ def _paths(record: Record, roots: Sequence[Path]) -> list[Path]:
 def _not_found(out: Path, record: Record, roots: Sequence[Path], there: Sequence[Path]) -> ResultsError:
     missing = f"no file {' or '.join(map(str, _paths(record, roots)))}"
     found = f"{there[0]} is another file (sha256)" if there else missing
-    return ResultsError(f"The pixels of {record.image} in {out} were not found: {found}. Name their folder: --images.")
+    return ResultsError(
+        f"The pixels of {record.image} in {out} were not found: {found}. "
+        "Put them back, or on the command line name their folder with --images."
+    )

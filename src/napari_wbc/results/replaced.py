@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from .folder import record_path
 from .label_images import labels_path
 from .runfile import now
-from .storage import write_bytes
+from .storage import writing
 
 
 def date() -> str:
@@ -19,4 +20,5 @@ def copy_old(out: Path, image: str, date: str) -> None:
     """Copy record and label image of an image to `replaced/<date>/`; errors as in `storage.writing`."""
     for path in (labels_path(out, image), record_path(out, image)):
         if path.exists():
-            write_bytes(out, out / "replaced" / date / path.relative_to(out), path.read_bytes())
+            with writing(out, out / "replaced" / date / path.relative_to(out)) as copy, path.open("rb") as old:
+                shutil.copyfileobj(old, copy)

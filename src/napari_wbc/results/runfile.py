@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import platform
 from dataclasses import dataclass
@@ -87,6 +88,14 @@ class RunFile(BaseModel):
 def now() -> str:
     """The time, ISO 8601, UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def user() -> str:
+    """Who is logged in; `unknown` where the system has no name for the user, as in a container."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return "unknown"
 
 
 def begin(root: str, settings: Settings, segmenter: Model, classifier: Model, device: str, other_files: int) -> RunFile:

@@ -9,7 +9,7 @@ import platform
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -102,17 +102,27 @@ def writing(out: Path, path: Path) -> Iterator[BinaryIO]:
     StorageError
         If a folder or the file cannot be written.
     """
-    with _explained(path):
-        _make_folders(out, path.parent)
-        temporary = path.parent / f"{temporary_prefix()}{os.getpid()}-{secrets.token_hex(8)}"
-        try:
-            with temporary.open("xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:  # no longer there, where all went well
-            temporary.unlink(missing_ok=True)
+    with writing_together(out, path) as (file,):
+        yield file
+
+
+@contextmanager
+def writing_together(out: Path, *paths: Path) -> Iterator[tuple[BinaryIO, ...]]:
+    """New files as of `writing`: the bytes of all are on the disk before the first takes its place; they do so in order."""
+    with _explained(paths[-1]), ExitStack() as stack:
+        files = []
+        for path in paths:
+            _make_folders(out, path.parent)
+            temporary = path.parent / f"{temporary_prefix()}{os.getpid()}-{secrets.token_hex(8)}"
+            stack.callback(temporary.unlink, missing_ok=True)  # no longer there, where all went well
+            files.append(stack.enter_context(temporary.open("xb")))
+        yield tuple(files)
+        for file in files:
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+        for file, path in zip(files, paths, strict=True):
+            os.replace(file.name, path)
 
 
 def remove(out: Path, path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from . import tables
 from .folder import iter_records
 from .least_certain import Example, LeastCertain
 from .record import ImageRow
-from .storage import writing
+from .storage import writing_together
 
 IMAGE_COLUMNS: tuple[str, ...] = tuple(ImageRow.model_fields)
 """Columns of `images.csv`, in order."""
@@ -77,9 +76,8 @@ def make_tables(out: Path, folder: Path | None = None) -> Summary:
     images: list[ImageRow] = []
     counts: Counter[tuple[str, str, bool]] = Counter()
     least_certain = LeastCertain()
-    with ExitStack() as stack:
-        place = folder or out
-        image_file, cell_file, differential_file = (stack.enter_context(writing(place, place / name)) for name in TABLES)
+    place = folder or out
+    with writing_together(place, *(place / name for name in TABLES)) as (image_file, cell_file, differential_file):
         image_file.write(tables.header(IMAGE_COLUMNS))
         cell_file.write(tables.header(CELL_COLUMNS))
         for record in iter_records(out):

@@ -16,15 +16,15 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 def header(columns: Sequence[str]) -> bytes:
     """The first line of a table."""
-    return line(columns)
+    return _line(columns)
 
 
 def row(columns: Sequence[str], values: dict[str, Value]) -> bytes:
     """One line of a table; `values` may hold more than the columns."""
-    return line([as_text(column, values[column]) for column in columns])
+    return _line([as_text(column, values[column]) for column in columns])
 
 
-def line(texts: Sequence[str]) -> bytes:
+def _line(texts: Sequence[str]) -> bytes:
     """Texts, quoted where needed, as one line."""
     return (",".join(map(_quote, texts)) + "\n").encode()
 
@@ -38,7 +38,7 @@ def read(data: bytes) -> Iterator[dict[str, str | None]]:
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     columns = next(reader, [])
-    for texts in reader:
+    for texts in filter(None, reader):  # a blank line has none
         yield {column: _unescape(text) for column, text in zip(columns, texts, strict=True)}
 
 

@@ -113,8 +113,4 @@ class History:
 
 def changed_box(before: Labels, after: Labels) -> Box | None:
     """The smallest box that holds all pixels in which two label images (H, W) differ, or None."""
-    if before is after:
-        return None
-    changed = before != after
-    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
-    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1) if len(rows) else None
+    return None if before is after else Box.around(before != after)

@@ -110,10 +110,9 @@ def add(labels: Labels, mask: Mask) -> Labels:
 
 def _find(labels: Labels, cell_id: int) -> tuple[Box, Mask]:
     """The box of a cell, and its mask in it."""
-    rows, columns = np.nonzero(labels == cell_id)
-    if cell_id <= 0 or not len(rows):
+    window = Box.around(labels == cell_id) if cell_id > 0 else None
+    if window is None:
         raise UsageError(f"There is no cell {cell_id}. Choose a cell first.")
-    window = Box(int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1)
     return window, labels[window.slices] == cell_id
 
 

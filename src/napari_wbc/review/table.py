@@ -6,22 +6,16 @@ A type that a person gave or confirmed is locked (`type_source` human): only a p
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
-from ..cells import Analysis, Box, Cell, CellTable, Labels, RgbImage
+from ..cells import JUDGED, OF_THE_MODELS, Analysis, Box, Cell, CellTable, Labels, RgbImage
 from ..errors import UsageError
 from ..measure import measure
 from ..nucleus import nucleus_areas_px
 from ..pipeline import Classifier, Steps, name_steps
 from .history import changed_box
-
-OF_THE_MODELS = frozenset(("segmentation_score", "p", "none_of_five_score", "margin"))
-"""What the models said of an outline, and is void once a person has changed it."""
-
-KEPT = ("cell_type", "type_source", "previous_cell_type", "reviewed_by", "reviewed_at")
-"""What stays with a cell whose outline has changed."""
 
 
 def rename(analysis: Analysis, ids: Collection[int], cell_type: str, by: str, at: str) -> Analysis:
@@ -98,7 +92,7 @@ def repaint(analysis: Analysis, pixels: RgbImage, labels: Labels, changed: Box |
     differ = old != new
     touched = {int(i) for i in np.unique([old[differ], new[differ]]) if i}
     before = {cell.cell_id: cell for cell in analysis.cells}
-    window = _around([changed, *(before[i].box for i in touched if i in before)])
+    window = Box.enclosing(changed, *(before[i].box for i in touched if i in before))
     part = np.where(np.isin(labels[window.slices], list(touched)), labels[window.slices], 0)
     nuclei = nucleus_areas_px(pixels[window.slices], part)
     measured = measure(pixels, part, {}, analysis.scale.um_per_px, nuclei, window)
@@ -110,13 +104,8 @@ def repaint(analysis: Analysis, pixels: RgbImage, labels: Labels, changed: Box |
 
 
 def _repainted(cell: Cell, before: Cell | None) -> Cell:
-    kept = {} if before is None else {name: getattr(before, name) for name in KEPT}
+    kept = {} if before is None else {name: getattr(before, name) for name in JUDGED}
     return dataclasses.replace(cell, outline_source="human", **kept)
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    y0, x0 = min(box.y0 for box in boxes), min(box.x0 for box in boxes)
-    return Box(y0, x0, max(box.y1 for box in boxes), max(box.x1 for box in boxes))
 
 
 def stale(analysis: Analysis) -> list[int]:
@@ -147,7 +136,7 @@ def accept(analysis: Analysis, named: Iterable[Cell]) -> Analysis:
 
 def _geometry(cell: Cell) -> dict[str, object]:
     """All that is measured of a cell."""
-    other = OF_THE_MODELS.union(KEPT, ("outline_source",))
+    other = {*OF_THE_MODELS, *JUDGED, "outline_source"}
     return {f.name: getattr(cell, f.name) for f in dataclasses.fields(cell) if f.name not in other}
 
 
