@@ -24,7 +24,8 @@ from napari_wbc._napari.origin import MadeBy, origin, place_of
 from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.reader import get_reader, read, read_results
 from napari_wbc._napari.readings import read_by, readers, with_readings
-from napari_wbc._napari.reviews import session_of
+from napari_wbc._napari.reviews import results_folder, session_of, with_saved
+from napari_wbc._napari.saved import read_saved
 from napari_wbc._napari.saving import neighbour, reviewed_layers, save
 from napari_wbc._napari.session import Session
 from napari_wbc.batch import analyse_folder
@@ -173,6 +174,17 @@ def test_an_image_analysed_again_replaces_a_run_but_no_review(folder: Path, tmp_
     assert read_record(folder, "slide-1/field-1.png").edited
     with pytest.raises(UsageError, match="by somebody else"):
         save(anew(), folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making a link needs a right there")
+def test_a_review_is_known_through_a_link_to_its_folder(folder: Path, tmp_path: Path) -> None:
+    image = "slide-1/field-1.png"
+    (tmp_path / "link").symlink_to(folder)
+    saved = read_saved(folder, {})
+    for opened_in, asked in ((tmp_path / "link", folder), (folder, tmp_path / "link")):
+        session = opened(reviewed_layers(opened_in, image))
+        assert results_folder(session.viewer) == folder.resolve()
+        assert with_saved(session.viewer, asked, saved)[0] is session
 
 
 def test_a_review_that_cannot_be_written_is_not_saved(drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
