@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -23,8 +24,10 @@ from napari_wbc._napari.origin import MadeBy, origin, place_of
 from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.reader import get_reader, read, read_results
 from napari_wbc._napari.readings import read_by, readers, with_readings
-from napari_wbc._napari.reviews import session_of
-from napari_wbc._napari.saving import neighbour, reviewed_layers, save
+from napari_wbc._napari.reopening import neighbour, reviewed_layers
+from napari_wbc._napari.reviews import results_folder, session_of, with_saved
+from napari_wbc._napari.saved import read_saved
+from napari_wbc._napari.saving import save
 from napari_wbc._napari.session import Session
 from napari_wbc.batch import analyse_folder
 from napari_wbc.batch.collect import collect
@@ -32,10 +35,11 @@ from napari_wbc.cells import Domain, Field
 from napari_wbc.config import Settings
 from napari_wbc.errors import ResultsError, StorageError, UsageError
 from napari_wbc.pipeline import analyse
-from napari_wbc.results import read_analysis, read_record
+from napari_wbc.results import images_in, read_analysis, read_record
+from napari_wbc.results.storage import write_bytes
 from napari_wbc.results.summary import Learnable, learnable
 from napari_wbc.review import delete, split
-from napari_wbc.review.readings import Reading
+from napari_wbc.review.readings import Reading, read_readings
 from tests.fakes import load_fakes
 from tests.smears import smear, write_slides
 
@@ -173,6 +177,17 @@ def test_an_image_analysed_again_replaces_a_run_but_no_review(folder: Path, tmp_
         save(anew(), folder)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="making a link needs a right there")
+def test_a_review_is_known_through_a_link_to_its_folder(folder: Path, tmp_path: Path) -> None:
+    image = "slide-1/field-1.png"
+    (tmp_path / "link").symlink_to(folder)
+    saved = read_saved(folder, {})
+    for opened_in, asked in ((tmp_path / "link", folder), (folder, tmp_path / "link")):
+        session = opened(reviewed_layers(opened_in, image))
+        assert results_folder(session.viewer) == folder.resolve()
+        assert with_saved(session.viewer, asked, saved)[0] is session
+
+
 def test_a_review_that_cannot_be_written_is_not_saved(drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(drawn, tmp_path / "out")
     drawn.name("smudge", [1])
@@ -183,6 +198,78 @@ def test_a_review_that_cannot_be_written_is_not_saved(drawn: Session, tmp_path: 
     assert drawn.unsaved
     drawn.undo()
     assert drawn.analysis.cells == FOUND.cells
+
+
+def as_image(name: str, pixels: np.ndarray) -> Session:
+    """A review of an image that is no file, under a name."""
+    viewer = ViewerModel()
+    image = viewer.add_image(pixels.copy(), rgb=True, name=name)
+    return session_of(viewer, show_analysis(viewer.layers, image, analyse(pixels, load_fakes())))
+
+
+@pytest.mark.parametrize("name", ["a/b", "a-b"])
+def test_an_image_of_the_same_name_does_not_replace_the_pixels_of_another(drawn: Session, tmp_path: Path, name: str) -> None:
+    save(drawn, tmp_path / "out")
+    other = as_image(name, smear(4, n_cells=2, shape=(96, 240)))
+    with pytest.raises(UsageError, match=r"another image of the name a-b\.png; rename layer"):
+        save(other, tmp_path / "out")
+    np.testing.assert_array_equal(opened(reviewed_layers(tmp_path / "out")).pixels, PIXELS)
+    other.image.name = "second"
+    save(other, tmp_path / "out")
+    assert images_in(tmp_path / "out") == ["a-b.png", "second.png"]
+
+
+def test_a_folder_that_could_not_be_made_ready_is_taken_at_the_next_try(
+    drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(out: Path, path: Path, data: bytes) -> None:
+        if path.name == "run.json":
+            raise StorageError("the disk is full")
+        write_bytes(out, path, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("napari_wbc.results.runfile.write_bytes", full)
+        with pytest.raises(StorageError):
+            save(drawn, tmp_path / "out")
+    save(drawn, tmp_path / "out")
+    assert images_in(tmp_path / "out") == ["a-b.png"]
+
+
+def test_after_readings_could_not_be_written_a_review_is_saved_all_the_same(drawn: Session, tmp_path: Path) -> None:
+    save(drawn, tmp_path / "out")
+    drawn.labels.features = with_readings(drawn.labels.features, [Reading("a-b.png", 1, "Bob", "monocyte", "")])
+    drawn.name("blast", [1])
+    damaged = tmp_path / "out" / "readings" / "a-b.png.csv"
+    damaged.parent.mkdir()
+    damaged.write_text("cell_id\nno number\n")
+    with pytest.raises(ResultsError, match="readings"):
+        save(drawn)
+    damaged.unlink()
+    assert save(drawn).cells[0].cell_type == "blast"
+
+
+def test_a_saved_review_that_is_analysed_again_is_hidden_and_copied_before_it_is_replaced(folder: Path) -> None:
+    image = "slide-1/field-1.png"
+    first = opened(reviewed_layers(folder, image))
+    first.name("blast", [1])
+    before = save(first)
+
+    again = opened(reviewed_layers(folder, image))
+    layers = again.viewer.layers
+    labels = show_analysis(layers, again.image, FOUND)
+    assert again.labels in layers
+    assert not again.labels.visible
+    anew = session_of(again.viewer, labels)
+    labels_before = read_analysis(folder, image).labels
+    anew.name("smudge", [1])
+    save(anew)
+    assert read_record(folder, image).cells[0].cell_type == "smudge"
+    (copy,) = (folder / "replaced").iterdir()
+    assert read_record(copy, image) == before
+    np.testing.assert_array_equal(read_analysis(copy, image).labels, labels_before)
+    anew.name("artefact", [1])
+    save(anew)
+    assert len(list((folder / "replaced").iterdir())) == 1  # what is replaced now is the review itself
 
 
 def test_next_and_previous_pass_over_failed_images(folder: Path, tmp_path: Path) -> None:
@@ -264,6 +351,56 @@ def test_what_was_saved_meanwhile_is_not_kept(drawn: Session, tmp_path: Path) ->
     keeper.close()
     keeper.drop()
     assert not list((tmp_path / "kept").glob("*/note.json"))
+
+
+def test_what_is_kept_is_read_when_it_is_asked_for(drawn: Session, tmp_path: Path) -> None:
+    """The thread that writes reads no table that the window writes."""
+    keeper = autosave.Autosave(drawn, tmp_path / "kept")
+    with keeper._lock:
+        drawn.name("smudge", [1])
+        for name in ("monocyte", "basophil"):
+            said = [Reading("a/b", 3, "Bob", name, "")]
+            drawn.labels.features = with_readings(drawn.labels.features, said)
+            keeper.keep_soon()  # the thread waits
+    keeper.close()
+    assert [reading.cell_type for reading in read_readings(keeper.path, "a-b.png")] == ["monocyte"]
+
+
+def test_work_is_taken_up_again_after_a_second_kill(drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autosave, "_owned", lambda note: False)
+    drawn.name("smudge", [1])
+    autosave.Autosave(drawn, tmp_path / "kept").keep()
+    for _ in range(3):
+        (kept,) = autosave.kept_work(tmp_path / "kept")
+        session = opened(autosave.restore(kept))
+        np.testing.assert_array_equal(session.pixels, PIXELS)
+        assert session.analysis.cells[0].cell_type == "smudge"
+        autosave.Autosave(session, tmp_path / "kept").keep()
+        autosave.discard(kept)
+
+
+def test_work_of_another_machine_is_offered_when_it_is_old(
+    drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn.name("smudge", [1])
+    autosave.Autosave(drawn, tmp_path).keep()
+    (path,) = tmp_path.glob("*/note.json")
+    note = json.loads(path.read_text())
+    assert note["host"] == platform.node()
+    gone = {"pid": 2**22 + 1}  # no process has it
+    yesterday = {"kept_at": "2026-01-01T10:00:00Z"}
+    for changes, offered in (
+        ({}, 0),
+        (gone, 1),
+        (gone | {"host": "other"}, 0),
+        (gone | {"host": "other"} | yesterday, 1),
+        ({"host": "other"} | yesterday, 1),
+        ({"host": "other", "kept_at": "some day"}, 0),
+    ):
+        path.write_text(json.dumps(note | changes))
+        assert len(autosave.kept_work(tmp_path)) == offered, changes
+    path.write_text(json.dumps({name: value for name, value in (note | gone).items() if name != "host"}))
+    assert len(autosave.kept_work(tmp_path)) == 1  # of an earlier version
 
 
 def test_what_could_not_be_kept_is_tried_again_at_the_end(drawn: Session, tmp_path: Path) -> None:

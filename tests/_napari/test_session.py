@@ -13,9 +13,9 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_wbc._napari import shown
-from napari_wbc._napari.layers import read_analysis, rectangles
+from napari_wbc._napari.layers import rectangles
 from napari_wbc._napari.place import show_analysis
-from napari_wbc._napari.reviews import reviewed, session_of
+from napari_wbc._napari.reviews import open_reviews, reviewed, session_of
 from napari_wbc._napari.session import Session
 from napari_wbc.cells import Cell, Field
 from napari_wbc.config import CELL_TYPES, TYPE_COLOURS
@@ -23,6 +23,7 @@ from napari_wbc.crop import boxes
 from napari_wbc.errors import UsageError
 from napari_wbc.pipeline import analyse, finish
 from napari_wbc.review import add, classify_steps, delete, merge, split
+from tests._napari.seen import analysis_in
 from tests.fakes import FakeClassifier, load_fakes
 from tests.smears import smear
 
@@ -45,7 +46,7 @@ def check_all_agree(session: Session) -> None:
     """Features, boxes and colours say what the table says."""
     analysis = session.analysis
     np.testing.assert_array_equal(session.labels.data, analysis.labels)
-    assert read_analysis(session.labels).cells == analysis.cells
+    assert analysis_in(session.labels).cells == analysis.cells
     assert list(boxes(analysis.labels)) == [cell.cell_id for cell in analysis.cells]
     features = session.boxes.features.sort_values("cell_id")
     rows = list(features.index)
@@ -273,6 +274,46 @@ def test_a_review_whose_layer_was_closed_follows_no_more(session: Session) -> No
     assert session.selection.ids == ()
 
 
+@pytest.mark.parametrize("closed", ["field boxes", "field types"])
+def test_a_review_goes_on_after_one_of_its_layers_was_closed(session: Session, closed: str) -> None:
+    session.by = "Ada"
+    session.mark_saved()
+    session.change_outlines("split", partial(split, cell_id=2))
+    session.name("blast", [4])
+    session.vouch(True)
+    session.viewer.layers.remove(session.viewer.layers[closed])
+    again = session_of(session.viewer, session.labels)
+    assert again.analysis.cells == session.analysis.cells
+    assert (cell(again, 4).cell_type, cell(again, 4).reviewed_by) == ("blast", "Ada")
+    assert again.waiting == {2, 4}
+    assert (again.key, again.by, again.vouched, again.unsaved) == (session.key, "Ada", session.vouched, True)
+    assert [layer.name for layer in again.viewer.layers] == ["field", "field cells", "field types", "field boxes"]
+    check_all_agree(again)
+    assert [again.undo(), again.undo()] == ["name blast", "split"]
+    assert again.analysis.cells == FOUND.cells
+    check_all_agree(again)
+
+
+def test_a_copied_layer_begins_with_the_cells_as_they_are(session: Session) -> None:
+    session.change_outlines("split", partial(split, cell_id=2))
+    session.name("blast", [4])
+    twin = Labels.create(*copy.deepcopy(session.labels.as_layer_data_tuple()))
+    session.viewer.layers.append(twin)
+    assert session_of(session.viewer, twin).analysis.cells == session.analysis.cells
+
+
+def test_the_review_of_cells_that_are_analysed_again_is_left(session: Session) -> None:
+    session.name("blast", [1])
+    show_analysis(session.viewer.layers, session.image, FOUND)
+    assert not session.open
+    assert session not in open_reviews(session.viewer)
+    again = session_of(session.viewer, session.labels)  # unless that is asked for
+    assert again.open
+    assert cell(again, 1).cell_type == "blast"
+    ours = [layer for layer in session.viewer.layers if "(edited)" in layer.name]
+    assert ours == [again.labels, again.types, again.boxes]
+
+
 # trap 6: a box drawn by hand does not inherit the last row
 
 
@@ -316,8 +357,9 @@ def test_cells_without_measurements_or_image_are_refused(session: Session) -> No
         session_of(viewer, viewer.add_labels(np.ones((4, 4), int), name="mine"))
     session.viewer.layers.remove(session.image)
     assert not session.open
-    with pytest.raises(UsageError, match="image of layer 'field cells' is not open"):
-        session_of(session.viewer, session.labels)
+    for _ in range(2):
+        with pytest.raises(UsageError, match="image of layer 'field cells' is not open"):
+            session_of(session.viewer, session.labels)
 
 
 def test_a_copied_layer_begins_its_own_review(session: Session) -> None:

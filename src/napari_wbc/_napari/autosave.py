@@ -6,31 +6,38 @@ Each review that is not saved has a results folder of its own in the user's stat
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
 import psutil
 from napari.layers import Layer
 from platformdirs import user_state_path
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from ..cells import Analysis
 from ..results import read_record
+from ..results.leftovers import LEFT_S
 from ..results.runfile import now
 from ..results.storage import write_bytes
-from .origin import Place, place_of, set_place
-from .saving import make_place, neighbour, reviewed_layers, write_review
+from .origin import KEY, Place, place_of, set_place
+from .reopening import neighbour, reviewed_layers
+from .saving import Work, make_place, work_of, write_review
 from .session import Session
 
 NOTE = "note.json"
 
 
 class Note(BaseModel):
-    """Whose work is kept, since when, and where it is saved at last: a `Place`; `folder` is None where it was never saved."""
+    """Whose work is kept, since when, and where it is saved at last: a `Place`; `folder` is None where it was never saved.
 
+    `host` is the machine of the process, which others with the same state folder do not know.
+    """
+
+    host: str = platform.node()
     pid: int
     started: float
     kept_at: str
@@ -78,7 +85,7 @@ class Autosave:
     def keep_soon(self) -> None:
         """Keep the review in the thread, if that is due; raises what went wrong the last time."""
         if self.due and (self._last is None or self._last.done()):
-            last, self._last = self._last, self._worker.submit(self._keep_due)
+            last, self._last = self._last, self._worker.submit(self._keep_due, work_of(self.session))
             if last is not None:
                 last.result()
 
@@ -87,29 +94,31 @@ class Autosave:
         self._worker.shutdown()
         if self._failed and self.session.unsaved:
             self.keep()
-        self._keep_due()
+        self._keep_due(work_of(self.session))
 
     def keep(self) -> None:
         """Keep the review as it is; errors as in `saving.save`."""
+        work = work_of(self.session)
         with self._lock:
-            self._keep(self.session, self.session.analysis)
+            self._keep(work)
 
-    def _keep_due(self) -> None:
+    def _keep_due(self, work: Work) -> None:
         with self._lock:
             if self.due:  # it may have been saved since this was asked for
-                self._keep(self.session, self.session.analysis)
+                self._keep(work)
 
-    def _keep(self, session: Session, analysis: Analysis) -> None:
-        self._kept, self._failed = (analysis, session.vouched), True  # where it fails: not tried again before the next edit
+    def _keep(self, work: Work) -> None:
+        session = self.session
+        self._kept, self._failed = (work.analysis, work.vouched), True  # where it fails: not tried again before the next edit
         if self._place is None:
             self._place = make_place(session, self.path)
         saved = place_of(session.image)
         process = psutil.Process(os.getpid())
         note = Note(pid=process.pid, started=process.create_time(), kept_at=now(), name=session.image.name)
         if saved is not None:
-            where = {"folder": str(saved.folder.resolve()), "image": saved.image, "known": saved.known}
+            where = {"folder": str(saved.folder), "image": saved.image, "known": saved.known}
             note = note.model_copy(update=where)
-        write_review(session, self._place, analysis)
+        write_review(self._place, work)
         write_bytes(self.path, self.path / NOTE, note.model_dump_json().encode())
         self._failed = False
 
@@ -126,9 +135,10 @@ def kept_work(root: Path | None = None) -> list[Kept]:
     for path in sorted((root or folder_of_kept()).glob(f"*/{NOTE}")):
         try:
             note = Note.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError):
+            owned = _owned(note)
+        except (OSError, ValueError):
             continue
-        if not _owned(note):
+        if not owned:
             found.append(Kept(path.parent, note))
     return sorted(found, key=lambda kept: kept.note.kept_at, reverse=True)
 
@@ -143,6 +153,9 @@ def restore(kept: Kept) -> list[Layer]:
     """
     image = neighbour(kept.path)
     layers = reviewed_layers(kept.path, image)
+    stated = layers[0].metadata[KEY]
+    if Path(stated["path"]).is_relative_to(kept.path.resolve()):
+        layers[0].metadata[KEY] = {**stated, "path": None}  # that file goes with the folder
     place = None
     if kept.note.folder is not None and kept.note.image is not None:
         source = read_record(kept.path, image).hashes.input
@@ -157,7 +170,9 @@ def discard(kept: Kept) -> None:
 
 
 def _owned(note: Note) -> bool:
-    """Whether the napari that keeps the work still runs."""
+    """Whether the napari that keeps the work still runs; on another machine: whether it has kept it not long ago."""
+    if note.host != platform.node():
+        return (datetime.now(UTC) - datetime.fromisoformat(note.kept_at)).total_seconds() <= LEFT_S
     try:
         return bool(abs(psutil.Process(note.pid).create_time() - note.started) < 1)
     except psutil.Error:

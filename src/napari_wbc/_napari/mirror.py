@@ -19,6 +19,7 @@ from ..review import Edit, History, changed_box, delete, rename, repaint, stale
 from .boxes import put_back, strayed
 from .inputs import read_image
 from .layers import outlines, read_measured
+from .origin import note, origin
 from .place import image_of, made_from, show_boxes
 from .selection import Selection
 from .shown import edited_types, set_reviewed_look, types_layer, write_edit
@@ -66,8 +67,10 @@ class Mirror:
 
     @property
     def open(self) -> bool:
-        """Whether all its layers are still in the viewer."""
-        return all(layer in self.viewer.layers for layer in self.layers)
+        """Whether all its layers are still in the viewer, and no later run has hidden them."""
+        made = origin(self.boxes)
+        hidden = made is not None and made.keep
+        return not hidden and all(layer in self.viewer.layers for layer in self.layers)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -75,10 +78,13 @@ class Mirror:
         return (self.image, self.labels, self.types, self.boxes)
 
     def end(self) -> None:
-        """Follow the layers no more."""
+        """Follow the layers no more; those that show the cells of the layer of cells leave."""
         for event in (self.labels.events.paint, self.labels.events.set_data):
             event.disconnect(self._on_pixels)
         self.selection.end()
+        for layer in (self.types, self.boxes):
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
 
     def undo(self) -> str:
         """Undo the last edit, of outlines or types; returns what was undone, or an empty text."""
@@ -146,9 +152,12 @@ class Mirror:
         if not edit:
             return
         self._writing = True
-        with self.selection.muted():
-            write_edit(self.labels, self.boxes, self.types, self.analysis, edit)
-        self._writing = False
+        try:
+            with self.selection.muted():
+                write_edit(self.labels, self.boxes, self.types, self.analysis, edit)
+        finally:
+            self._writing = False
+        note(self.labels, measured=self.analysis.labels)
         self.waiting = (self.waiting | edit.cells_after.keys()) & set(stale(self.analysis))
         self.selection.select(self.selection.ids)
         self.changed.emit(frozenset(edit.cells_after))

@@ -51,17 +51,16 @@ def made_from(layers: LayerList, source: Layer, kind: type[Layer]) -> list[Layer
 
 
 def edited(layer: Layer) -> bool:
-    """Whether a person has changed pixels, boxes or features of one of our layers since it was made."""
+    """Whether a person has changed pixels, boxes or features of one of our layers, now or before it was saved."""
     made = origin(layer)
-    if made is None:
+    if made is None or (made.record is not None and made.record.has_human_work):
         return True
     if not layer.features.equals(made.features):
         return True
     if isinstance(layer, Labels):
         return not np.array_equal(layer.data, made.segmentation.labels)
-    return not np.array_equal(
-        np.array(layer.data).reshape(-1, 4, 2), rectangles(list(boxes(made.segmentation.labels).values()))
-    )
+    there = rectangles(list(boxes(made.segmentation.labels).values()))
+    return len(layer.data) != len(there) or not all(map(np.array_equal, layer.data, there))
 
 
 def _replace(layers: LayerList, olds: list[Layer], new: Layer) -> None:

@@ -46,10 +46,14 @@ def with_readings(features: pd.DataFrame, readings: Sequence[Reading]) -> pd.Dat
     return features
 
 
+def read_of(session: Session) -> dict[str, dict[int, str]]:
+    """What all readers have called the cells of a review, by reader and id."""
+    return {reader: read_by(session, reader) for reader in readers(session.labels.features)}
+
+
 def keep(session: Session, place: Place) -> None:
     """Keep all readings of a review in a results folder; errors as in `write_readings`."""
-    said = {reader: read_by(session, reader) for reader in readers(session.labels.features)}
-    write_readings(place.folder, place.image, said, now())
+    write_readings(place.folder, place.image, read_of(session), now())
 
 
 COLUMNS = ("image", "cell_id", "reader", "cell_type", "first_reading", "model")

@@ -14,6 +14,7 @@ from ..cells import CellTable
 from .inputs import of_slide
 from .layers import read_measured
 from .origin import origin, place_of
+from .place import image_of
 from .saved import Saved
 from .session import SESSION, Session
 
@@ -40,11 +41,13 @@ def session_of(viewer: ViewerModel, labels: Labels) -> Session:
     if labels.multiscale:
         raise of_slide(labels)
     found = labels.metadata.get(SESSION)
-    if isinstance(found, Session) and found.labels is labels:
-        if found.open:
-            return found
-        found.end()  # one of its layers was closed
-    return Session(viewer, labels)
+    before = found if isinstance(found, Session) and found.labels is labels else None
+    if before is not None:
+        if before.open:
+            return before
+        image_of(viewer.layers, labels)
+        before.end()
+    return Session(viewer, labels, before)
 
 
 def open_reviews(viewer: ViewerModel) -> list[Session]:
@@ -68,7 +71,7 @@ def results_folder(viewer: ViewerModel) -> Path | None:
 def with_saved(viewer: ViewerModel, folder: Path, images: Mapping[str, Saved]) -> list[Source]:
     """The images of a results folder: their reviews where they are open, else as they were saved."""
     places = [(session, place_of(session.image)) for session in open_reviews(viewer)]
-    here = {place.image: session for session, place in places if place is not None and place.folder == folder}
+    here = {place.image: session for session, place in places if place is not None and place.folder == folder.resolve()}
     return [here.get(name, saved) for name, saved in images.items()]
 
 

@@ -1,4 +1,4 @@
-"""Reviews ⇄ results folders: save one, read it back as layers; no Qt.
+"""Reviews → results folders: save one; no Qt. `reopening` reads it back as layers.
 
 An image that is no file (a sample, the result of another program) is saved with its review, as `images/NAME.png`.
 """
@@ -7,33 +7,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
-from io import BytesIO
+from dataclasses import dataclass, replace
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
-from napari.layers import Image, Layer
-from PIL import Image as Pillow
 
-from ..cells import Analysis
+from ..cells import Analysis, RgbImage
 from ..config import Settings
 from ..errors import ImageError, UsageError
+from ..exchange.masks import encode_png
 from ..images import decode
-from ..results import images_in, read_analysis, read_record, write_analysis
+from ..results import read_record, write_analysis
 from ..results.folder import record_path
-from ..results.pixels import find_field
-from ..results.record import InputFile, Record
+from ..results.record import InputFile, Record, Timing
 from ..results.record import Origin as RecordOrigin
-from ..results.runfile import NAME, Model, begin, check_out, input_root, read_run, relative_root, write_run
+from ..results.replaced import copy_old, date
+from ..results.runfile import NAME, Model, begin, check_out, input_root, now, read_run, relative_root, write_run
 from ..results.storage import file_sha256, write_bytes
-from ..review.readings import read_readings
-from . import readings
-from .layers import boxes_layer, labels_layer, outlines
+from ..review.readings import write_readings
 from .origin import KEY, MadeBy, Place, note, origin, place_of, set_place
+from .readings import read_of
 from .saved import written
 from .session import Session
-from .slide_layer import slide_layers
 
 NOBODY = Model(name="none", identity="none")
 """The model of outlines or types that no model has made."""
@@ -58,10 +53,13 @@ def save(session: Session, folder: Path | None = None) -> Record:
     place = before if folder is None else make_place(session, folder)
     if place is None:
         raise UsageError("Choose a results folder first: a new or empty one, or that of the folder of this image.")
-    if before is not None and (before.folder.resolve(), before.image) == (place.folder.resolve(), place.image):
+    if before is not None and (before.folder, before.image) == (place.folder, place.image):
         place = before
     _refuse_changed(place)
-    record = write_review(session, place, session.analysis)
+    made = origin(session.labels)
+    if (made is None or made.record is None) and _has_human_work(place):
+        copy_old(place.folder, place.image, date())  # it was analysed again
+    record = write_review(place, work_of(session))
     set_place(session.image, replace(place, known=record_sha256(place.folder, place.image)))
     note(session.labels, record=record)
     session.mark_saved()
@@ -74,11 +72,17 @@ def _refuse_changed(place: Place) -> None:
     now_there = record_sha256(place.folder, place.image)
     if now_there is None or now_there == place.known:
         return
-    if place.known is not None or read_record(place.folder, place.image).edited:
+    if place.known is not None or _has_human_work(place):
         raise UsageError(
             f"{place.image} was reviewed or analysed anew in {place.folder} by somebody else, or in another window, and is not "
             "written over. Save in another folder, or drop that folder on napari to go on with what is there."
         )
+
+
+def _has_human_work(place: Place) -> bool:
+    """Whether a person's work would be lost with what is there."""
+    there = record_path(place.folder, place.image).is_file()
+    return there and read_record(place.folder, place.image).has_human_work
 
 
 def record_sha256(folder: Path, image: str) -> str | None:
@@ -87,24 +91,55 @@ def record_sha256(folder: Path, image: str) -> str | None:
     return file_sha256(path) if path.is_file() else None
 
 
-def write_review(session: Session, place: Place, analysis: Analysis) -> Record:
-    """Write labels, second readings and record of a review; its `run.json` must be there. May run in any thread."""
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What is written of a review, gathered where its layers may be read: in the thread of the window.
+
+    Parameters
+    ----------
+    analysis
+        Its cells.
+    vouched
+        Who vouches for every cell, and when, or None.
+    read
+        What second readers have called the cells, by reader and id.
+    origin
+        What the cells were made from.
+    timing
+        Of the analysis, where it is known.
+    """
+
+    analysis: Analysis
+    vouched: tuple[str, str] | None
+    read: dict[str, dict[int, str]]
+    origin: RecordOrigin
+    timing: Timing | None
+
+
+def work_of(session: Session) -> Work:
+    """What there is to write of a review."""
     made = origin(session.labels)
     before = None if made is None else made.record
-    by, at = session.vouched or (None, None)
-    record = write_analysis(
+    made_from = _identities(session) if before is None else before.hashes.origin
+    timing = None if before is None else before.timing
+    return Work(session.analysis, session.vouched, read_of(session), made_from, timing)
+
+
+def write_review(place: Place, work: Work) -> Record:
+    """Write second readings, labels and last the record of a review; its `run.json` must be there. May run in any thread."""
+    write_readings(place.folder, place.image, work.read, now())
+    by, at = work.vouched or (None, None)
+    return write_analysis(
         place.folder,
         place.image,
-        analysis,
+        work.analysis,
         place.source,
-        _identities(session) if before is None else before.hashes.origin,
-        timing=None if before is None else before.timing,
+        work.origin,
+        timing=work.timing,
         edited=True,
         reviewed_by=by,
         reviewed_at=at,
     )
-    readings.keep(session, place)
-    return record
 
 
 def make_place(session: Session, folder: Path) -> Place:
@@ -124,17 +159,19 @@ def make_place(session: Session, folder: Path) -> Place:
     if path is None:
         if root != input_root_of_pictures(folder):
             raise UsageError(f"{folder} holds results of the images in {root}, and this image is no file. Choose a new folder.")
-        name = f"{session.image.name.replace('/', '-')}.png"
-        write_bytes(folder, root / name, _png(session.pixels))
-        path = root / name
+        path = root / f"{session.image.name.replace('/', '-')}.png"
+        if path.exists() and not _shows(path, session.pixels):
+            raise UsageError(f"{folder} holds another image of the name {path.name}; rename layer '{session.image.name}'.")
     if not path.is_relative_to(root):
         raise UsageError(f"{folder} holds results of the images in {root}, and {path} is not there. Choose a new folder.")
-    data = path.read_bytes()
-    source = InputFile(sha256=hashlib.sha256(data).hexdigest(), size=len(data), mtime_ns=path.stat().st_mtime_ns)
     if fresh:
         made = made_by(session)
         write_run(folder, begin(relative_root(root, folder), made.settings, made.segmenter, made.classifier, made.device, 0))
-    return Place(folder, path.relative_to(root).as_posix(), source)
+    if not path.exists():
+        write_bytes(folder, path, encode_png(session.pixels))
+    data = path.read_bytes()
+    source = InputFile(sha256=hashlib.sha256(data).hexdigest(), size=len(data), mtime_ns=path.stat().st_mtime_ns)
+    return Place(folder.resolve(), path.relative_to(root).as_posix(), source)
 
 
 def input_root_of_pictures(folder: Path) -> Path:
@@ -147,13 +184,15 @@ def file_of(session: Session) -> Path | None:
     stated = session.image.metadata.get(KEY)
     path = stated.get("path") if isinstance(stated, Mapping) else None
     path = Path(path or session.image.source.path or "").resolve()
-    if not path.is_file():
-        return None
+    return path if path.is_file() and _shows(path, session.pixels) else None
+
+
+def _shows(path: Path, pixels: RgbImage) -> bool:
+    """Whether a file is an image of these pixels (H, W, 3) uint8."""
     try:
-        shown = decode(path.read_bytes(), path.name).pixels
+        return np.array_equal(decode(path.read_bytes(), path.name).pixels, pixels)
     except (ImageError, OSError):
-        return None
-    return path if np.array_equal(shown, session.pixels) else None
+        return False
 
 
 def made_by(session: Session) -> MadeBy:
@@ -169,62 +208,3 @@ def _identities(session: Session) -> RecordOrigin:
     return RecordOrigin(
         segmenter=made.segmenter.identity, classifier=made.classifier.identity, settings=made.settings.identity()
     )
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    file = BytesIO()
-    Pillow.fromarray(pixels).save(file, format="png")
-    return file.getvalue()
-
-
-def reviewed_layers(folder: Path, image: str | None = None) -> list[Layer]:
-    """Image, cells and boxes as they were saved, of a slide image and cells; by default of the first image.
-
-    Raises
-    ------
-    ResultsError
-        If the folder has no such image, or a file of it is missing or damaged.
-    """
-    run = read_run(folder)
-    image = neighbour(folder) if image is None else image
-    known, record = record_sha256(folder, image), read_record(folder, image)
-    if record.row.is_slide:
-        return list(slide_layers(folder, record, input_root(folder, run)))
-    analysis = read_analysis(folder, image)
-    path, field = find_field(folder, record, [input_root(folder, run)])
-    pixels = Image(field.pixels.copy(), rgb=True, name=Path(image).stem)
-    pixels.metadata[KEY] = {"um_per_px": field.um_per_px, "id": uuid4().hex, "path": str(path)}
-    set_place(pixels, Place(folder, image, record.hashes.input, known))
-    labels = labels_layer(pixels, outlines(analysis), analysis.cells)
-    made = MadeBy(run.segmenter, run.classifier, _settings(run.settings), run.device)
-    labels.features = readings.with_readings(labels.features, read_readings(folder, image))
-    note(labels, features=labels.features.copy(), layer_id=uuid4().hex, made_by=made, record=record)
-    return [pixels, labels, boxes_layer(labels, outlines(analysis))]
-
-
-def neighbour(folder: Path, image: str | None = None, by: int = 1) -> str:
-    """The next (1) or previous (-1) image of a results folder that was analysed; without `image` the first.
-
-    Slides are passed over, as their cells are named in the gallery, unless there is nothing else.
-
-    Raises
-    ------
-    UsageError
-        If there is none.
-    """
-    names = images_in(folder)
-    here = names.index(image) if image in names else -1
-    slides = []
-    for name in names[here + 1 :] if by > 0 else names[: max(here, 0)][::-1]:
-        row = read_record(folder, name).row
-        if row.status == "done" and not row.is_slide:
-            return name
-        slides += [name] if row.is_slide and row.status == "done" else []
-    if image is None and slides:
-        return slides[0]
-    raise UsageError(f"There is no {'next' if by > 0 else 'previous'} image in {folder}.")
-
-
-def _settings(values: dict[str, object]) -> Settings:
-    """The settings of a run, as far as this version knows them."""
-    return Settings(**{name: value for name, value in values.items() if name in Settings.model_fields})

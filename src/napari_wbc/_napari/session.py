@@ -34,13 +34,18 @@ class Session(Mirror):
         Who vouches for every cell of the image, and when, or None.
     """
 
-    def __init__(self, viewer: ViewerModel, labels: Labels) -> None:
+    def __init__(self, viewer: ViewerModel, labels: Labels, before: Session | None = None) -> None:
+        """Begin a review, or go on with the one before, of which a layer was closed."""
         super().__init__(viewer, labels)
-        made = origin(labels)
-        record = None if made is None else made.record
-        self.key = uuid4().hex
-        self.vouched = None if record is None else vouched_in(record)
-        self._saved = None if record is None else (self.analysis, self.vouched)
+        if before is None:
+            made = origin(labels)
+            record = None if made is None else made.record
+            self.key = uuid4().hex
+            self.vouched = None if record is None else vouched_in(record)
+            self._saved = None if record is None else (self.analysis, self.vouched)
+        else:
+            self.key, self.by, self.vouched, self._saved = before.key, before.by, before.vouched, before._saved
+            self.analysis, self.history, self.waiting = before.analysis, before.history, before.waiting
         labels.metadata[SESSION] = self
         self.sync()  # what was painted before
 
