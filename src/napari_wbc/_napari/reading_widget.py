@@ -129,8 +129,8 @@ class SecondReading(ToolWidget):
         return super().event(event)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """A window that closes ends the reading."""
-        if event is not None and event.type() == QEvent.Type.Close:
+        """A window that has closed ends the reading; one that asks whether to close, or is minimised, does not."""
+        if event is not None and event.type() == QEvent.Type.Hide and not event.spontaneous():
             self.end()
         return bool(super().eventFilter(watched, event))
 
