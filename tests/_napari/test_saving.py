@@ -38,7 +38,7 @@ from napari_wbc.pipeline import analyse
 from napari_wbc.results import images_in, read_analysis, read_record
 from napari_wbc.results.storage import write_bytes
 from napari_wbc.results.summary import Learnable, learnable
-from napari_wbc.review import delete, split
+from napari_wbc.review import add, delete, split
 from napari_wbc.review.readings import Reading, read_readings
 from tests.fakes import load_fakes
 from tests.smears import smear, write_slides
@@ -438,6 +438,24 @@ def test_second_readings_come_back_with_their_image_and_change_no_record(drawn: 
     assert read_by(again, "Bob") == {1: "monocyte", 3: "monocyte"}
     again.change_outlines("delete", partial(delete, ids=[1]))
     assert read_by(again, "Bob") == {3: "monocyte"}
+
+
+@pytest.mark.parametrize("saved_between", [True, False])
+def test_a_new_cell_has_no_reading_of_the_one_whose_id_it_has(drawn: Session, tmp_path: Path, saved_between: bool) -> None:
+    last = drawn.analysis.cells[-1]
+    said = [Reading("a/b", i, "Bob", "monocyte", "") for i in (1, last.cell_id)]
+    drawn.labels.features = with_readings(drawn.labels.features, said)
+    save(drawn, tmp_path / "out")
+    mask = np.zeros(PIXELS.shape[:2], bool)
+    mask[:9, :9] = True
+    drawn.change_outlines("delete", partial(delete, ids=[last.cell_id]))
+    if saved_between:
+        save(drawn)
+    drawn.change_outlines("add", partial(add, mask=mask))
+    assert drawn.analysis.cells[-1].cell_id == last.cell_id
+    save(drawn)
+    again = opened(reviewed_layers(tmp_path / "out"))
+    assert read_by(again, "Bob") == {1: "monocyte"}
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")

@@ -15,6 +15,7 @@ from qtpy.QtCore import Qt
 
 from napari_wbc._napari import autosave, inputs, jobs, slide_layer, widgets
 from napari_wbc._napari.crops import INSIDE_PX, MARGIN
+from napari_wbc._napari.differential_widget import slide as slide_of_source
 from napari_wbc._napari.features import colour_of
 from napari_wbc._napari.gallery import RESULTS_FOLDER
 from napari_wbc._napari.reader import get_reader
@@ -97,6 +98,10 @@ def test_crops_of_a_slide_are_those_of_the_whole_picture(folder: Path) -> None:
     for cell in saved.cells[::9]:
         found = Folder().cut(saved, cell, INSIDE_PX, MARGIN).result()
         np.testing.assert_array_equal(found, crop(crowded(), cell.box, INSIDE_PX, MARGIN))
+
+
+def test_a_whole_slide_is_its_own_slide_as_in_the_tables(folder: Path) -> None:
+    assert slide_of_source(read_saved(folder, {})[SLIDE]) == SLIDE
 
 
 def test_types_that_were_named_are_shown_in_the_slide(folder: Path) -> None:

@@ -185,6 +185,17 @@ def test_closing_the_window_ends_the_reading(viewer: Any) -> None:
     assert not blind.on
 
 
+def test_a_window_that_stays_open_after_all_goes_on_with_the_reading(viewer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    viewer.show()
+    reading = add(viewer, "Second reading")
+    reading.job.run_button.click()
+    with monkeypatch.context() as asked:
+        asked.setattr(type(reading.window()), "closeEvent", lambda _, event: event.ignore())
+        reading.window().close()
+    assert blind.on
+    reading.end()
+
+
 def test_what_the_review_refuses_meanwhile_it_says(viewer: Any) -> None:
     review = add(viewer, "Review cells")
     review.job.run_button.click()

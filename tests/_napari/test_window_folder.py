@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from napari.layers import Image
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel
 
 from napari_wbc._napari import autosave, saved
 from napari_wbc._napari.differential_widget import FOLDER, OPEN_IMAGES, SLIDE, TICK_MS
 from napari_wbc._napari.gallery import RESULTS_FOLDER
-from napari_wbc._napari.keys import DEFAULTS
-from napari_wbc._napari.naming import Naming
-from napari_wbc._napari.reviews import Item
-from napari_wbc._napari.saved import Folder, Saved, read_saved
+from napari_wbc._napari.origin import place_of
+from napari_wbc._napari.saved import Saved
+from napari_wbc._napari.status import RESEARCH_USE
 from napari_wbc.batch import analyse_folder
 from napari_wbc.differential import n_counted
-from napari_wbc.errors import StorageError, UsageError
 from napari_wbc.results import iter_records, read_record
-from napari_wbc.review import rename
 from tests.fakes import load_fakes
 from tests.smears import write_slides
 
@@ -33,17 +30,6 @@ def folder(tmp_path: Path) -> Path:
     write_slides(tmp_path / "in")
     analyse_folder(tmp_path / "in", tmp_path / "out", load_fakes())
     return tmp_path / "out"
-
-
-def test_records_that_are_the_same_are_not_read_again(folder: Path) -> None:
-    first = read_saved(folder, {})
-    assert list(first) == [record.image for record in iter_records(folder) if record.row.status == "done"]
-    name = next(iter(first))
-    path = folder / "records" / f"{name}.json"
-    path.write_bytes(path.read_bytes() + b"\n")
-    again = read_saved(folder, first)
-    assert again[name] is not first[name]
-    assert all(again[other] is first[other] for other in first if other != name)
 
 
 @pytest.mark.gui
@@ -146,47 +132,37 @@ def test_the_differential_of_a_folder_follows_at_once(
     assert TICK_MS <= 300
 
 
-def test_a_naming_that_cannot_be_written_is_not_done_and_its_undo_can_be_tried_again(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.gui
+def test_closing_the_window_makes_the_tables_of_what_was_named(
+    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine, letters = Folder(), {**DEFAULTS}
-    mine.ask(folder)
-    while not mine.take():
-        time.sleep(0.01)
-    naming, image = Naming(mine, letters), next(iter(mine.images))
-    before = read_record(folder, image)
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+    viewer = make_napari_viewer()
+    viewer.open(folder, plugin="napari-wbc")
+    gallery = viewer.window.add_plugin_dock_widget("napari-wbc", "Gallery of cells")[1]
+    gallery.over.setCurrentText(RESULTS_FOLDER)
+    qtbot.waitUntil(lambda: gallery.crops.rowCount() > 3, timeout=30_000)
+    first = viewer.layers[0]
+    last = gallery.crops.items[-1]
+    other = next(r for r, it in enumerate(gallery.crops.items) if it.source.record.image != place_of(first).image)
+    here = next(r for r, it in enumerate(gallery.crops.items) if it.source.record.image == place_of(first).image)
+    gallery.view.setCurrentIndex(gallery.crops.index(here))
+    qtbot.keyClick(gallery.view, Qt.Key.Key_S)
+    assert "its review has begun" in gallery.message.text()
+    assert [layer for layer in viewer.layers if isinstance(layer, Image)] == [first]
+    assert list(viewer.layers[1].features["cell_type"]).count("smudge") == 1
+    assert gallery.crops.items[-1].cell_id == last.cell_id  # in the order as it was
+    gallery.view.setCurrentIndex(gallery.crops.index(other))
+    qtbot.keyClick(gallery.view, Qt.Key.Key_S)
+    table = folder / "cells.csv"
+    assert ",smudge," not in table.read_text()
+    gallery.window().close()
+    qtbot.waitUntil(lambda: ",smudge," in table.read_text(), timeout=30_000)
 
-    def full(*_: object) -> None:
-        raise StorageError("Cannot write: the disk is full.")
 
-    with monkeypatch.context() as no_room:
-        no_room.setattr(saved, "commit", full)
-        with pytest.raises(StorageError):
-            naming.do("S", [Item(mine.images[image], 1)], "Ada")
-    assert naming.undo() == ({}, None)
-    naming.do("S", [Item(mine.images[image], 1)], "Ada")
-    with monkeypatch.context() as no_room:
-        no_room.setattr(saved, "commit", full)
-        with pytest.raises(StorageError):
-            naming.undo()
-    naming.undo()
-    assert read_record(folder, image) == before
-
-
-def test_an_edit_of_a_record_is_undone_only_if_nobody_else_changed_it(folder: Path) -> None:
-    mine = Folder()
-    mine.ask(folder)
-    while not mine.take():
-        time.sleep(0.01)
-    found = mine.images
-    image = next(iter(found))
-    change = partial(rename, ids=[1], cell_type="blast", by="Ada", at="2026-01-01T00:00:00Z")
-    after = mine.edit(found[image], change)
-    assert (after.cells[0].cell_type, after.cells[0].reviewed_by) == ("blast", "Ada")
-    assert mine.images[image] is after
-    assert mine.undo(image).record == found[image].record
-    mine.edit(found[image], change)
-    Folder().edit(found[image], partial(rename, ids=[1], cell_type="smudge", by="Bob", at="2026-01-02T00:00:00Z"))
-    with pytest.raises(UsageError, match="changed elsewhere"):
-        mine.undo(image)
-    assert read_record(folder, image).cells[0].cell_type == "smudge"
+@pytest.mark.gui
+def test_results_are_for_research_wherever_they_are_read(make_napari_viewer: Callable[..., Any]) -> None:
+    viewer = make_napari_viewer()
+    for name in ("Gallery of cells", "Differential"):
+        widget = viewer.window.add_plugin_dock_widget("napari-wbc", name)[1]
+        assert RESEARCH_USE in [label.text() for label in widget.findChildren(QLabel) if not label.isHidden()]

@@ -11,11 +11,14 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
 from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.readings import read_by
 from napari_wbc._napari.reviews import session_of
+from napari_wbc._napari.saving import save
 from napari_wbc.cells import Field
 from napari_wbc.pipeline import analyse
 from napari_wbc.results import tables
 from napari_wbc.review import said_by_model
+from napari_wbc.review.readings import read_readings, readings_path
 from tests.fakes import load_fakes
 from tests.smears import smear
 
@@ -57,3 +60,30 @@ def test_a_second_reading_is_blind_kept_and_compared(
     assert [row["model"] for row in rows] == [said_by_model(cell) for cell in before.cells]
     session.name("smudge", [3])
     assert list(labels.features["read by Bob"][1:]) == ["basophil"] * 3
+
+
+def test_a_cell_whose_reading_could_not_be_kept_is_shown_until_it_is(
+    make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = make_napari_viewer()
+    pixels = smear(3, n_cells=3, shape=(96, 240))
+    image = viewer.add_image(pixels, rgb=True, name="field")
+    labels = show_analysis(viewer.layers, image, analyse(Field(pixels, 0.3), load_fakes()))
+    save(session_of(viewer, labels), tmp_path / "out")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Second reading")
+    widget.reader.setCurrentText("Bob")
+    widget.job.run_button.click()
+    shown, order = widget.picture.pixmap().toImage(), list(widget.left)
+    path = readings_path(tmp_path / "out", "field.png")
+    path.parent.mkdir()
+    path.write_text("cell_id\none\n")
+    qtbot.keyClick(widget.picture, Qt.Key.Key_B)
+    assert "Restore the file, or remove it" in widget.job.status.text()
+    assert widget.left == order
+    assert widget.picture.pixmap().toImage() == shown
+    path.unlink()
+    for key in (Qt.Key.Key_M, Qt.Key.Key_L, Qt.Key.Key_E):
+        qtbot.keyClick(widget.picture, key)
+    said = {reading.cell_id: reading.cell_type for reading in read_readings(tmp_path / "out", "field.png")}
+    assert said == dict(zip(order, ("monocyte", "lymphocyte", "eosinophil"), strict=True))
+    assert read_by(widget.session, "Bob") == said

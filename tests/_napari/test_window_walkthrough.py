@@ -69,6 +69,7 @@ def test_ten_steps(make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path:
     assert set(viewer.layers[1].features["cell_type"][1:]) == {"neutrophil"}
     train = opened("Train a model")  # 10
     train.add(tmp_path / "out")
+    qtbot.waitUntil(lambda: not train.job.running, timeout=30_000)
     assert train.found.text() == f"Cells named by a person: {n} neutrophil.\nImages that a person vouches for: 1."
     train.job.run_button.click()
     assert "name the model file" in train.job.status.text()

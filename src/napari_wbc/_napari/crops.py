@@ -16,7 +16,7 @@ from ..config import CELL_TYPES
 from ..crop import crop
 from ..errors import WbcError
 from .features import colour_of
-from .reviews import Item, Source, cells_of, name_of
+from .reviews import Item, Source, address_of, cells_of, name_of
 from .saved import Folder, Saved
 from .session import Session
 
@@ -66,8 +66,10 @@ class Crops(QAbstractListModel):
 
     def swap(self, sources: Sequence[Source]) -> bool:
         """Take the same cells, in the order as it is, from other sources: an image was opened or closed; False if others."""
-        now = {(name_of(s), cell.cell_id): (Item(s, cell.cell_id), cell) for s in sources for cell in cells_of(s)}
-        names = [(name_of(item.source), item.cell_id) for item in self.items]
+        before = {source: address_of(source) for source in {item.source for item in self.items}}
+        names = [(before[item.source], item.cell_id) for item in self.items]
+        addresses = [(source, address_of(source)) for source in sources]
+        now = {(name, c.cell_id): (Item(source, c.cell_id), c) for source, name in addresses for c in cells_of(source)}
         if len(names) != len(now) or not all(name in now for name in names):
             return False
         self.items = [now[name][0] for name in names]

@@ -36,6 +36,7 @@ from .blind import blind
 from .controls import button, choice
 from .counts_table import CountsTable
 from .curtain import Curtain
+from .notice import Notice
 from .reviews import Source, cells_of, name_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session
@@ -85,7 +86,7 @@ class Differential(QScrollArea):
         buttons = QHBoxLayout()
         buttons.addWidget(button("Copy as text", "Copy the table as text.", self.copy))
         buttons.addWidget(button("Save as CSV…", "Save the table, with the columns of differential.csv.", self.save))
-        for widget in (self.stop, self.table, self.bars, self.note):
+        for widget in (self.stop, self.table, Notice(), self.bars, self.note):
             layout.addWidget(widget)
         layout.addLayout(buttons)
         layout.addStretch()
@@ -117,8 +118,8 @@ class Differential(QScrollArea):
             return list(self.sessions())
         self.folder.ask(place)
         found = with_saved(self.viewer, place, self.folder.images)
-        slides = {slide_of(name_of(session)) for session in self.sessions()[:1]}
-        return [source for source in found if over == FOLDER or slide_of(name_of(source)) in slides]
+        slides = {slide(session) for session in self.sessions()[:1]}
+        return [source for source in found if over == FOLDER or slide(source) in slides]
 
     def refresh(self) -> None:
         """Count anew, if anything has changed; not while a blind reading runs."""
@@ -182,6 +183,11 @@ class Differential(QScrollArea):
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self._timer.stop()
         return bool(super().event(event))
+
+
+def slide(source: Source) -> str:
+    """The slide of an image, as the tables have it: a whole-slide image is its own."""
+    return source.record.row.slide if isinstance(source, Saved) else slide_of(name_of(source))
 
 
 def vouched(source: Source) -> bool:

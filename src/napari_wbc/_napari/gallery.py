@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QModelIndex, QTimer
+from qtpy.QtCore import QEvent, QModelIndex, QObject, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..errors import WbcError
@@ -17,9 +17,10 @@ from .crops import CROP_PX, ORDERS, Crops
 from .crops_view import View
 from .curtain import Curtain
 from .naming import Naming
-from .opening import look_at_slide, open_saved
+from .notice import Notice
+from .opening import in_reviews, look_at, opened
 from .own_types import own_types
-from .reviews import Item, Source, cells_of, name_of, open_reviews, results_folder, with_saved
+from .reviews import Item, Source, address_of, cells_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session
 from .slide_layer import renew_types, shows_slide
@@ -39,7 +40,7 @@ class Gallery(QWidget):
         self.viewer = napari_viewer
         letters, _ = keys.chosen_letters()
         self.folder = Folder()
-        self.naming = Naming(self.folder, letters)
+        self.naming = Naming(letters)
         self.crops, self.view = Crops(self.folder), View(self._press)
         self.view.setModel(self.crops)
         self.over = choice(
@@ -60,8 +61,8 @@ class Gallery(QWidget):
         self.view.setMinimumHeight(CROP_PX + 8)
         layout.addLayout(row)
         layout.addWidget(self.view, stretch=1)
-        layout.addWidget(self.left)
-        layout.addWidget(self.message)
+        for text in (self.left, Notice(), self.message):
+            layout.addWidget(text)
         self._letters, self._own = letters, dict[str, str]()
         self._tell_keys()
         self._seen: list[tuple[Source, object]] = []
@@ -114,14 +115,11 @@ class Gallery(QWidget):
 
     def refresh(self) -> None:
         """Show what has changed: names, outlines, images, and the selection in the viewer."""
-        try:
-            self.folder.take()
-            self.naming.tables.check()
-        except WbcError as error:
-            self.message.setText(str(error))
+        self.report_errors(self.folder.take)
+        self.report_errors(self.naming.tables.check)
         sources = self.sources()
         if [source for source, _ in self._seen] != sources:
-            self.naming.forget_closed()
+            self.naming.forget(opened(self.viewer))
             if self.crops.items and self.crops.swap(sources):
                 self._now_seen(sources)
             else:
@@ -157,27 +155,9 @@ class Gallery(QWidget):
     def _on_clicked(self, index: QModelIndex) -> None:
         """A crop was clicked: open its image, if it is not open."""
         item = self.crops.items[index.row()]
-        if isinstance(item.source, Saved) and item.source.record.row.is_slide:
-            self._look(item.source, item.cell_id)
-        elif isinstance(item.source, Saved) and (session := self._open(item.source)) is not None:
-            session.selection.select([item.cell_id], look=True)
-
-    def _look(self, saved: Saved, cell_id: int) -> None:
-        """Look at a cell of a slide."""
-        try:
-            look_at_slide(self.viewer, saved, cell_id)
-        except WbcError as error:
-            self.message.setText(str(error))
-
-    def _open(self, saved: Saved) -> Session | None:
-        """Open a saved image; its review, or None where that went wrong."""
-        self.naming.forget(saved)
-        try:
-            open_saved(self.viewer, saved)
-        except WbcError as error:
-            self.message.setText(str(error))
-        self.refresh()
-        return next((session for session in self.sessions() if name_of(session) == saved.record.image), None)
+        if isinstance(item.source, Saved):
+            self.report_errors(lambda: look_at(self.viewer, item))
+            self.refresh()
 
     def _follow(self) -> None:
         """A cell was selected in the viewer: select its crop."""
@@ -195,24 +175,32 @@ class Gallery(QWidget):
         chosen = self._chosen()
         if letter != keys.UNDO and not (chosen and self.naming.knows(letter)):
             return False
-        try:
-            self._undo() if letter == keys.UNDO else self._name(letter, chosen)
-        except WbcError as error:
-            self.message.setText(str(error))
+        self.report_errors(self._undo if letter == keys.UNDO else lambda: self._name(letter, chosen))
         self.refresh()
         return True
 
+    def report_errors(self, work: Callable[[], object]) -> None:
+        """Do something; an error is shown."""
+        try:
+            work()
+        except WbcError as error:
+            self.message.setText(str(error))
+
     def _name(self, letter: str, chosen: list[Item]) -> None:
-        last = self.crops.items.index(chosen[-1])
-        sessions = self.sessions()
-        self._take_place(self.naming.do(letter, chosen, sessions[0].by if sessions else getpass.getuser()))
+        last, before = self.crops.items.index(chosen[-1]), self.sessions()
+        items, sessions = in_reviews(self.viewer, chosen), self.sessions()
+        if sessions != before:
+            self.message.setText("The image is open, so its review has begun: save it in Review cells.")
+        self.window().installEventFilter(self)  # type: ignore[union-attr]
+        self._take_place(self.naming.do(letter, items, sessions[0].by if sessions else getpass.getuser()))
         if last + 1 < len(self.crops.items):
             self.view.setCurrentIndex(self.crops.index(last + 1))
 
     def _undo(self) -> None:
+        self.naming.forget(opened(self.viewer))
         replaced, back = self.naming.undo()
         self._take_place(replaced)
-        rows = [row for row, item in enumerate(self.crops.items) if (name_of(item.source), item.cell_id) == back]
+        rows = [row for row, item in enumerate(self.crops.items) if (address_of(item.source), item.cell_id) == back]
         if rows:
             self.view.setCurrentIndex(self.crops.index(rows[0]))
 
@@ -230,3 +218,9 @@ class Gallery(QWidget):
             self._timer.stop()
             self.naming.tables.make()
         return bool(super().event(event))
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """A window that closes has the tables made first."""
+        if event is not None and event.type() == QEvent.Type.Close:
+            self.naming.tables.make()
+        return bool(super().eventFilter(watched, event))

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TypeAlias
 
-from ..errors import StorageError
+from ..errors import StorageError, UsageError
+from ..results.record import Record
 from ..results.runfile import now
-from ..review import confirm, rename
+from ..review import Edit, confirm, rename
 from . import keys
 from .own_types import own_types
-from .reviews import Item, Source, name_of
-from .saved import Folder, Saved
+from .reviews import Item, Source, address_of, name_of
+from .saved import Saved, edit, take_back
 from .session import Session
 from .tables import Tables
 
 Replaced: TypeAlias = dict[Saved, Saved]
 """Images of a results folder before and after an edit."""
 
+Address: TypeAlias = tuple[Path | None, str]
+"""The results folder of an image, and its name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """What a letter did to cells of one image.
+
+    Attributes
+    ----------
+    source
+        The review, or the image as it was saved by the letter.
+    cell_id
+        The first of the cells.
+    undo_by
+        The edit of the review, or the record before.
+    """
+
+    source: Source
+    cell_id: int
+    undo_by: Edit | Record
+
 
 class Naming:
     """The letters, and what they have done: opening an image takes seconds, so one that is not open is edited in its record."""
 
-    def __init__(self, folder: Folder, letters: Mapping[str, str]) -> None:
-        self._folder = folder
+    def __init__(self, letters: Mapping[str, str]) -> None:
         self._names = {letters[name]: name for name in keys.NAMES}
         self._confirm = letters[keys.CONFIRM]
-        self._done: list[tuple[Source, int]] = []
+        self._done: list[list[Named]] = []
         self.tables = Tables()
 
     def knows(self, letter: str) -> bool:
@@ -35,44 +59,81 @@ class Naming:
         return letter in (*self._names, *own_types.by_digit, self._confirm)
 
     def do(self, letter: str, items: Sequence[Item], by: str) -> Replaced:
-        """Name or confirm cells; `by` is who says so. Errors as in `Session.name` and `Folder.edit`."""
-        replaced = {}
+        """Name or confirm cells; `by` is who says so. Errors as in `Session.name` and `saved.edit`."""
+        replaced, name = {}, self._names.get(letter) or own_types.by_digit.get(letter)  # without a name it confirms
+        self._done.append([])
         for source in dict.fromkeys(item.source for item in items):
-            ids, name = [item.cell_id for item in items if item.source is source], self._named_by(letter)
+            ids = [item.cell_id for item in items if item.source is source]
             if isinstance(source, Session):
-                source.confirm(ids) if name is None else source.name(name, ids)
+                self._done[-1] += _named_in_review(source, ids, name)
             else:
                 said = partial(confirm) if name is None else partial(rename, cell_type=name)
-                replaced[source] = self._folder.edit(source, partial(said, ids=ids, by=by, at=now()))
+                before, after = edit(source, partial(said, ids=ids, by=by, at=now()))
+                replaced[source] = after
                 self.tables.due(source.folder)
-            self._done.append((source, ids[0]))
+                self._done[-1] += [Named(after, ids[0], before)] if after.record != before else []
         return replaced
 
-    def _named_by(self, letter: str) -> str | None:
-        """The type that a letter or digit names, or None: it confirms."""
-        return self._names.get(letter) or own_types.by_digit.get(letter)
+    def undo(self) -> tuple[Replaced, tuple[Address, int] | None]:
+        """Undo all that the last letter did: the images that it changed, and where to go back to.
 
-    def undo(self) -> tuple[Replaced, tuple[str, int] | None]:
-        """Undo what was done last: what it changed, and the image and cell to go back to; errors as in `Folder.undo`."""
-        if not self._done:
-            return {}, None
-        source, cell_id = self._done.pop()
-        back = name_of(source), cell_id
-        if isinstance(source, Session):
-            source.undo()
-            return {}, back
-        now_there = self._folder.images[back[0]]
-        try:
-            return {now_there: self._folder.undo(back[0])}, back
-        except StorageError:
-            self._done.append((source, cell_id))  # it can be tried again
-            raise
+        Raises
+        ------
+        UsageError
+            If an image was changed since by other means: then that is not undone any more.
+        ResultsError
+            If a record cannot be read.
+        StorageError
+            If a record cannot be written: then it can be undone later.
+        """
+        replaced: Replaced = {}
+        back = None
+        while self._done and back is None:
+            while self._done[-1]:
+                named = self._done[-1].pop()
+                try:
+                    undone = _undo(named)
+                except StorageError:
+                    self._done[-1].append(named)
+                    raise
+                if isinstance(undone, Saved):
+                    assert isinstance(named.source, Saved)
+                    replaced[named.source] = undone
+                    self.tables.due(undone.folder)
+                if undone is not None:
+                    back = address_of(undone), named.cell_id
+            self._done.pop()
+        return replaced, back
 
-    def forget_closed(self) -> None:
-        """Reviews that were closed undo no more; whoever keeps one keeps its layers."""
-        self._done = [done for done in self._done if not isinstance(done[0], Session) or done[0].open]
+    def forget(self, opened: Collection[Address]) -> None:
+        """Forget closed reviews, which would keep their layers, and images that are open by now: their reviews undo."""
+        for together in self._done:
+            together[:] = [named for named in together if not _is_gone(named.source, opened)]
 
-    def forget(self, saved: Saved) -> None:
-        """An image is opened: from now on its review undoes."""
-        image = name_of(saved)
-        self._done = [done for done in self._done if isinstance(done[0], Session) or name_of(done[0]) != image]
+
+def _is_gone(source: Source, opened: Collection[Address]) -> bool:
+    return not source.open if isinstance(source, Session) else address_of(source) in opened
+
+
+def _named_in_review(session: Session, ids: Sequence[int], name: str | None) -> list[Named]:
+    """Name or confirm cells of a review; nothing, where they were called so already."""
+    session.sync()  # what was painted before is an edit of its own
+    before = session.history.done[-1:]
+    session.confirm(ids) if name is None else session.name(name, ids)
+    after = session.history.done[-1:]
+    return [] if after == before else [Named(session, ids[0], after[0])]
+
+
+def _undo(named: Named) -> Source | None:
+    """Undo an edit: what it was undone in, or None where it was undone already; errors as in `Naming.undo`."""
+    source = named.source
+    if isinstance(source, Saved):
+        assert isinstance(named.undo_by, Record)
+        return take_back(named.undo_by, source)
+    source.sync()
+    if named.undo_by not in source.history.done:
+        return None
+    if source.history.done[-1] is not named.undo_by:
+        raise UsageError(f"{name_of(source)} was changed on its layers since. Undo there: Ctrl+Z.")
+    source.undo()
+    return source

@@ -1,21 +1,68 @@
-"""Open an image of a results folder that is seen in the gallery, but not in the viewer."""
+"""Cells of a results folder that are seen in the gallery, in the viewer: look at them, open their images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication
 
+from .naming import Address
+from .origin import place_of
+from .place import made_from
 from .reopening import reviewed_layers
 from .review_widget import ReviewCells
-from .reviews import open_reviews, session_of
+from .reviews import Item, Source, address_of, open_reviews, session_of
 from .saved import Saved
+from .session import Session
 from .slide_layer import shows_slide
 
 LOOK_PX = 60
 """The longer side of a cell on the screen when it is looked at in a slide, px, at least."""
 
 
-def look_at_slide(viewer: Viewer, saved: Saved, cell_id: int) -> None:
+def opened(viewer: ViewerModel) -> dict[Address, Labels]:
+    """The cells of the images of results folders that are open, whether they are under review or not."""
+    found = dict[Address, Labels]()
+    for image in viewer.layers:
+        place = place_of(image) if isinstance(image, Image) else None
+        cells = [] if place is None else made_from(viewer.layers, image, Labels)
+        if place is not None and cells and isinstance(cells[-1], Labels):
+            found[place.folder, place.image] = cells[-1]
+    return found
+
+
+def in_reviews(viewer: ViewerModel, items: Sequence[Item]) -> list[Item]:
+    """The same cells, in reviews where their images are open: a record is never edited behind layers.
+
+    Raises
+    ------
+    UsageError
+        If the review of an open image cannot begin; as in `session_of`.
+    """
+    there, reviews = opened(viewer), dict[Source, Source]()
+    for source in {item.source for item in items}:
+        if isinstance(source, Saved) and address_of(source) in there:
+            reviews[source] = session_of(viewer, there[address_of(source)])
+    return [Item(reviews.get(item.source, item.source), item.cell_id) for item in items]
+
+
+def look_at(viewer: Viewer, item: Item) -> None:
+    """Look at a cell, whose image is opened if it is not; errors as in `open_saved`."""
+    source = item.source
+    if isinstance(source, Saved) and source.record.row.is_slide:
+        _look_at_slide(viewer, source, item.cell_id)
+        return
+    if isinstance(source, Saved) and address_of(source) not in opened(viewer):
+        open_saved(viewer, source)
+    (there,) = in_reviews(viewer, [item])
+    if isinstance(there.source, Session):
+        there.source.selection.select([there.cell_id], look=True)
+
+
+def _look_at_slide(viewer: Viewer, saved: Saved, cell_id: int) -> None:
     """Look at a cell of a slide, whose layers are opened if they are not; errors as of `open_saved`."""
     labels = shows_slide(viewer, saved.folder, saved.record.image)
     if labels is None:
@@ -41,7 +88,5 @@ def open_saved(viewer: Viewer, saved: Saved) -> None:
     reviewing = [widget for widget in widgets if widget.session in open_reviews(viewer)]  # each has a proxy of the viewer
     if reviewing:
         reviewing[0].filing.open_image(saved.folder, saved.record.image)
-        return
-    layers = reviewed_layers(saved.folder, saved.record.image)
-    viewer.layers.extend(layers)
-    session_of(viewer, layers[1])
+    else:
+        viewer.layers.extend(reviewed_layers(saved.folder, saved.record.image))

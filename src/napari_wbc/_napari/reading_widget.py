@@ -14,8 +14,9 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from ..crop import crop
 from ..errors import UsageError
+from ..results.runfile import now
 from ..review import agreement
-from ..review.readings import Reading
+from ..review.readings import Reading, export_reading, said_before, write_readings
 from . import jobs, keys
 from .blind import Reading as BlindReading
 from .blind import blind
@@ -23,7 +24,7 @@ from .controls import PER_ROW, button, columns
 from .origin import place_of
 from .own_types import own_types
 from .reading_view import SHOWN_PX, Picture, Result
-from .readings import export_reading, keep, read_by, readers, said_before, with_readings
+from .readings import read_by, readers, with_readings
 from .reviews import name_of, session_of
 from .session import Session
 from .tool import ToolWidget, chosen
@@ -128,8 +129,8 @@ class SecondReading(ToolWidget):
         return super().event(event)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """A window that closes ends the reading."""
-        if event is not None and event.type() == QEvent.Type.Close:
+        """A window that has closed ends the reading; one that asks whether to close, or is minimised, does not."""
+        if event is not None and event.type() == QEvent.Type.Hide and not event.spontaneous():
             self.end()
         return bool(super().eventFilter(watched, event))
 
@@ -142,11 +143,11 @@ class SecondReading(ToolWidget):
         session = self.session
         assert session is not None
         said = Reading(name_of(session), self.left[0], self._by, cell_type, "")
-        session.labels.features = with_readings(session.labels.features, [said])
-        self.left.pop(0)
         place = place_of(session.image)
         if place is not None:
-            keep(session, place)
+            write_readings(place.folder, place.image, {said.reader: {said.cell_id: cell_type}}, now())
+        session.labels.features = with_readings(session.labels.features, [said])
+        self.left.pop(0)
         self._next()
 
     @property
@@ -182,7 +183,8 @@ class SecondReading(ToolWidget):
         read = read_by(session, self._by)
         others = {other: read_by(session, other) for other in readers(session.labels.features) if other != self._by}
         parts = [
-            f"{self._by} against {who}\n{agreement(said, read)}" for who, said in {**said_before(session), **others}.items()
+            f"{self._by} against {who}\n{agreement(said, read)}"
+            for who, said in {**said_before(session.analysis.cells), **others}.items()
         ]
         self.result.show_text("\n\n".join(parts))
 
@@ -195,4 +197,5 @@ class SecondReading(ToolWidget):
         reader = self._by
         name, _ = QFileDialog.getSaveFileName(self, "Save the reading", f"reading {reader}.csv", "CSV (*.csv)")
         if name:
-            self.report_errors(lambda: export_reading(Path(name), session, reader))
+            read, cells = read_by(session, reader), session.analysis.cells
+            self.report_errors(lambda: export_reading(Path(name), name_of(session), cells, reader, read))

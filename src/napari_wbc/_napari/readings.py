@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
-from ..results import tables
-from ..results.runfile import now
-from ..results.storage import write_bytes
-from ..review import said_by_model
-from ..review.readings import Reading, write_readings
-from .origin import Place
-from .reviews import name_of
+from ..cells import Box
+from ..review.readings import Reading
+from .origin import origin
 from .session import Session
 from .shown import types_in
 
@@ -51,30 +46,14 @@ def read_of(session: Session) -> dict[str, dict[int, str]]:
     return {reader: read_by(session, reader) for reader in readers(session.labels.features)}
 
 
-def keep(session: Session, place: Place) -> None:
-    """Keep all readings of a review in a results folder; errors as in `write_readings`."""
-    write_readings(place.folder, place.image, read_of(session), now())
+def gone(session: Session) -> set[int]:
+    """Ids of cells that were saved and are not there any more; a new cell elsewhere may have the same id."""
+    made = origin(session.labels)
+    now_there = {cell.cell_id: cell.box for cell in session.analysis.cells}
+    saved = () if made is None or made.record is None else made.record.cells
+    return {cell.cell_id for cell in saved if not _meet(cell.box, now_there.get(cell.cell_id))}
 
 
-COLUMNS = ("image", "cell_id", "reader", "cell_type", "first_reading", "model")
-"""Of the file of a reading; `cell_type` is what the second reader said."""
-
-
-def said_before(session: Session) -> dict[str, dict[int, str]]:
-    """What the model and the first reader have called the cells, by id."""
-    cells = session.analysis.cells
-    model = {cell.cell_id: name for cell in cells if (name := said_by_model(cell)) is not None}
-    first = {cell.cell_id: cell.cell_type for cell in cells if cell.type_source == "human" and cell.cell_type}
-    return {"the model": model, "the first reader": first}
-
-
-def export_reading(path: Path, session: Session, reader: str) -> None:
-    """Write a reading as CSV, as the tables of a results folder are written; errors as in `storage.write_bytes`."""
-    model, first = said_before(session).values()
-    read = read_by(session, reader)
-    lines = [tables.header(COLUMNS)]
-    for cell in session.analysis.cells:
-        i = cell.cell_id
-        values = (name_of(session), i, reader, read.get(i), first.get(i), model.get(i))
-        lines.append(tables.row(COLUMNS, dict(zip(COLUMNS, values, strict=True))))
-    write_bytes(path.parent, path, b"".join(lines))
+def _meet(a: Box, b: Box | None) -> bool:
+    """Whether two boxes have a pixel in common."""
+    return b is not None and max(a.y0, b.y0) < min(a.y1, b.y1) and max(a.x0, b.x0) < min(a.x1, b.x1)

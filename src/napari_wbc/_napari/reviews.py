@@ -96,3 +96,10 @@ def name_of(source: Source) -> str:
         return source.record.image
     place = place_of(source.image)
     return source.image.name if place is None else place.image
+
+
+def address_of(source: Source) -> tuple[Path | None, str]:
+    """The results folder of a source, None where it has none, and the name of its image: no other image has both."""
+    place = None if isinstance(source, Saved) else place_of(source.image)
+    folder = source.folder if isinstance(source, Saved) else None if place is None else place.folder
+    return folder, name_of(source)

@@ -13,7 +13,7 @@ from psygnal import Signal
 
 from ..cells import Analysis, Cell, CellTable, Labels, RgbImage, Scale
 from ..crop import crop
-from ..errors import StorageError, UsageError
+from ..errors import ResultsError, UsageError
 from ..results import images_in, read_record
 from ..results.folder import commit, record_path
 from ..results.pixels import cut, open_pixels
@@ -71,7 +71,6 @@ class Folder:
         self._next = 0.0
         self._worker = ThreadPoolExecutor(2, "wbc-folder")
         self._pixels: dict[Saved, RgbImage] = {}
-        self._edits: dict[str, list[tuple[Record, Record]]] = {}
         written.record.connect(self._on_written)
 
     def ask(self, folder: Path) -> None:
@@ -91,44 +90,6 @@ class Folder:
         self.images = {name: before[name] if name in newer else saved for name, saved in found.items()}  # edited meanwhile
         return before != self.images
 
-    def edit(self, saved: Saved, change: Callable[[Analysis], Analysis]) -> Saved:
-        """Change what is said of the cells of an image, by a verb of `review.table`, in its record as it is on disk.
-
-        Raises
-        ------
-        ResultsError
-            If the record cannot be read.
-        StorageError
-            If it cannot be written.
-        """
-        before = read_record(saved.folder, saved.record.image)
-        cells = change(Analysis(_NO_LABELS, CellTable(before.cells), Scale(None, 1.0, "assumed"))).cells
-        after = before.model_copy(update={"cells": tuple(map(as_stored, cells)), "edited": True})
-        commit(saved.folder, after)
-        self._edits.setdefault(before.image, []).append((before, after))
-        return written.tell(saved.folder, after)
-
-    def undo(self, image: str) -> Saved:
-        """Undo the last edit of an image.
-
-        Raises
-        ------
-        UsageError
-            If its record is not as the edit left it: then it never is undone.
-        StorageError
-            If it cannot be written: then it can be undone later.
-        """
-        before, after = self._edits[image].pop()
-        folder = self.images[image].folder
-        if read_record(folder, image) != after:
-            raise UsageError(f"{image} was changed elsewhere since; that edit is not undone. Open the image to change it.")
-        try:
-            commit(folder, before)
-        except StorageError:
-            self._edits[image].append((before, after))
-            raise
-        return written.tell(folder, before)
-
     def _on_written(self, saved: Saved) -> None:
         if self._folder is not None and saved.folder.resolve() == self._folder.resolve():
             self.images = {**self.images, saved.record.image: saved}
@@ -147,11 +108,63 @@ class Folder:
             return cut(found, cell.box, size_px, margin).copy()
 
 
+def edit(saved: Saved, change: Callable[[Analysis], Analysis]) -> tuple[Record, Saved]:
+    """Change what is said of the cells of an image, by a verb of `review.table`, in its record as it is on disk.
+
+    Returns
+    -------
+    before
+        Its record as it was, for `take_back`.
+    after
+        The image as it is now.
+
+    Raises
+    ------
+    ResultsError
+        If the record cannot be read.
+    StorageError
+        If it cannot be written.
+    """
+    before = read_record(saved.folder, saved.record.image)
+    cells = change(Analysis(_NO_LABELS, CellTable(before.cells), Scale(None, 1.0, "assumed"))).cells
+    after = before.model_copy(update={"cells": tuple(map(as_stored, cells)), "edited": True})
+    commit(saved.folder, after)
+    return before, written.tell(saved.folder, after)
+
+
+def take_back(before: Record, after: Saved) -> Saved:
+    """Take back an edit, by what `edit` returned.
+
+    Raises
+    ------
+    UsageError
+        If the record is not as the edit left it: then it never is undone.
+    StorageError
+        If it cannot be written: then it can be undone later.
+    """
+    image = before.image
+    if read_record(after.folder, image) != after.record:
+        raise UsageError(f"{image} was changed elsewhere since; that edit is not undone. Open the image to change it.")
+    commit(after.folder, before)
+    return written.tell(after.folder, before)
+
+
 def read_saved(folder: Path, known: dict[str, Saved]) -> dict[str, Saved]:
-    """The images of a results folder that were analysed, by name; those known as they are on disk are not read again."""
+    """The images of a results folder that were analysed, by name; those known as they are on disk are not read again.
+
+    Raises
+    ------
+    ResultsError
+        If a record is damaged, or its folder cannot be looked at.
+    """
     found = {}
     for name in images_in(folder):
-        written_ns = record_path(folder, name).stat().st_mtime_ns
+        try:
+            written_ns = record_path(folder, name).stat().st_mtime_ns
+        except FileNotFoundError:
+            continue  # removed a moment ago
+        except OSError as error:
+            raise ResultsError(f"The records of {folder} cannot be looked at: {error}. See to the drive.") from error
         before = known.get(name)
         saved = before if before and before.written_ns == written_ns else Saved(folder, read_record(folder, name), written_ns)
         if saved.record.row.status == "done":

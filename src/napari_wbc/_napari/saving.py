@@ -26,7 +26,7 @@ from ..results.runfile import NAME, Model, begin, check_out, input_root, now, re
 from ..results.storage import file_sha256, write_bytes
 from ..review.readings import write_readings
 from .origin import KEY, MadeBy, Place, note, origin, place_of, set_place
-from .readings import read_of
+from .readings import gone, read_of
 from .saved import written
 from .session import Session
 
@@ -103,6 +103,8 @@ class Work:
         Who vouches for every cell, and when, or None.
     read
         What second readers have called the cells, by reader and id.
+    gone
+        Ids of saved cells that are not there any more: readings of them are dropped.
     origin
         What the cells were made from.
     timing
@@ -112,6 +114,7 @@ class Work:
     analysis: Analysis
     vouched: tuple[str, str] | None
     read: dict[str, dict[int, str]]
+    gone: set[int]
     origin: RecordOrigin
     timing: Timing | None
 
@@ -122,12 +125,12 @@ def work_of(session: Session) -> Work:
     before = None if made is None else made.record
     made_from = _identities(session) if before is None else before.hashes.origin
     timing = None if before is None else before.timing
-    return Work(session.analysis, session.vouched, read_of(session), made_from, timing)
+    return Work(session.analysis, session.vouched, read_of(session), gone(session), made_from, timing)
 
 
 def write_review(place: Place, work: Work) -> Record:
     """Write second readings, labels and last the record of a review; its `run.json` must be there. May run in any thread."""
-    write_readings(place.folder, place.image, work.read, now())
+    write_readings(place.folder, place.image, work.read, now(), work.gone)
     by, at = work.vouched or (None, None)
     return write_analysis(
         place.folder,

@@ -89,6 +89,8 @@ def slide_layers(folder: Path, record: Record, root: Path) -> list[Image | Label
         If the slide cannot be opened.
     """
     data, options, _ = slide_layer(find_slide(folder, record, [root]))
+    if record.row.scale_source == "user":
+        options["metadata"][KEY]["um_per_px"] = record.row.um_per_px
     image = Image(data, **options)
     file = _File()
     levels = file.stack.enter_context(open_tiled(labels_path(folder, record.image), AGAIN))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,8 +11,9 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QListWidget, QSizePolicy, QToolButton
 
-from ..errors import UsageError, WbcError
-from ..results.summary import learnable
+from ..errors import UsageError
+from ..pipeline import Step, Steps
+from ..results.summary import Learnable, learnable
 from . import jobs
 from .controls import button, choice
 from .model_form import use_model
@@ -86,16 +88,21 @@ class TrainModel(ToolWidget):
         self.use = button("Use this model", "Take the model file for all work from now on, and remember it.", self.use_model)
         for widget in (self.use, self.curve):
             self._layout.insertWidget(self._layout.count() - 1, widget)
+        self._curve_of = Path()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._show_curve)
 
     def add(self, folder: Path) -> None:
-        """Add a results folder, and count what there is to learn from."""
-        try:
-            self.found.setText(describe_learnable(learnable([*self.data(), folder])))
-            self.folders.addItem(str(folder))
-        except WbcError as error:
-            self.job.report(error)
+        """Add a results folder, and have counted what there is to learn from: of thousands of images that takes a while."""
+        if self.job.running:
+            self.job.report(UsageError("Wait for what runs here, or cancel it, and add the folder then."))
+        else:
+            self.job.start(_counted([*self.data(), folder]), partial(self._counted, folder))
+
+    def _counted(self, folder: Path, found: Learnable) -> str:
+        self.folders.addItem(str(folder))
+        self.found.setText(describe_learnable(found))
+        return ""
 
     def empty(self) -> None:
         """Take all folders out of the list."""
@@ -112,6 +119,7 @@ class TrainModel(ToolWidget):
         if not self.data() or not self.model.text().strip():
             raise UsageError("Add a results folder with reviewed images, and name the model file to write.")
         what = cast(jobs.What, self.what.currentText())
+        self._curve_of = self._path.with_suffix(jobs.TRAINING) / "curve.png"
         self.job.start(jobs.train(what, self.data(), self._path, self.models.choice().device), self._done)
         self._timer.start(CURVE_MS)
 
@@ -136,7 +144,7 @@ class TrainModel(ToolWidget):
 
     def _show_curve(self) -> None:
         """The curve as it was written after the last epoch."""
-        self.curve.show_file(self._path.with_suffix(jobs.TRAINING) / "curve.png")
+        self.curve.show_file(self._curve_of)
         if not self.job.running:
             self._timer.stop()
 
@@ -149,3 +157,8 @@ class TrainModel(ToolWidget):
         folder = QFileDialog.getExistingDirectory(self, "A results folder with reviewed images")
         if folder:
             self.add(Path(folder))
+
+
+def _counted(folders: list[Path]) -> Steps[Learnable]:
+    yield Step("count", 0, 1)
+    return learnable(folders)

@@ -15,7 +15,7 @@ from superqt.utils import GeneratorWorker
 from ..errors import WbcError
 from ..pipeline import Step, Steps
 from .calm import catch_up
-from .status import RESEARCH_USE
+from .notice import Notice
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -77,15 +77,13 @@ class JobPanel(QWidget):
         self.status.setWordWrap(True)
         self.status.setTextFormat(Qt.TextFormat.PlainText)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        notice = QLabel(RESEARCH_USE)
-        notice.setWordWrap(True)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button, stretch=2)
         buttons.addWidget(self.cancel_button, stretch=1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
-        for widget in (self.progress, self.status, notice):
+        for widget in (self.progress, self.status, Notice()):
             layout.addWidget(widget)
 
     @property
