@@ -138,6 +138,12 @@ def _inside(box: Box, part: Box) -> bool:
     return box.y0 > part.y0 and box.x0 > part.x0 and box.y1 < part.y1 and box.x1 < part.x1
 
 
+def test_a_part_has_the_pixel_size_that_the_user_stated_for_the_run(folder: Path) -> None:
+    image = reviewed_layers(folder, SLIDE)[0]
+    assert isinstance(image, Image)
+    assert inputs.read_image(part_layer(image, Box(150, 90, 250, 190)))().um_per_px == SETTINGS.um_per_px
+
+
 def test_a_part_that_is_too_large_is_a_sentence(slide: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "MAX_MEGAPIXELS", 0.1)
     assert inputs.is_large(slide)
