@@ -73,7 +73,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "differential.py": ("test_differential.py", [
         ("for (cell_type, _), n in counts.items() if cell_type in counted)", "for (cell_type, _), n in counts.items())"),
         ("n, 100 * n / total", "n, 100 * unreviewed / total"),
-        ("vouched or cell.is_reviewed", "cell.reviewed_by"),
+        ("vouched or cell.is_reviewed", "cell.is_reviewed"),
         ("for counts in (per_slide[slide], pooled)", "for counts in (per_slide[slide],)"),
         ("cell.cell_type or UNIDENTIFIED", "cell.cell_type or CELL_TYPES[0]"),
     ]),

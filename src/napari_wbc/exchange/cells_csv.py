@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import ResultsError, WbcError
 from ..results import tables
 from ..results.storage import writing_together
-from ..results.summary import CELL_COLUMNS, IMAGE_COLUMNS
+from ..results.summary import CELL_COLUMNS, IMAGE_COLUMNS, write_lines
 from .names import Names, one_file
 from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type
 
@@ -29,9 +29,7 @@ def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
         cell_file.write(tables.header(CELL_COLUMNS))
         image_file.write(tables.header(IMAGE_COLUMNS))
         for one in images:
-            image_file.write(tables.row(IMAGE_COLUMNS, one.row.model_dump()))
-            for cell in one.cells:
-                cell_file.write(tables.row(CELL_COLUMNS, {"image": one.image} | cell.as_row()))
+            write_lines(image_file, cell_file, one.row, one.cells)
             yield one.image
 
 

@@ -9,12 +9,11 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import tifffile
 
 from ..cells import Labels
 from ..errors import ResultsError
-from ..results.label_images import open_tiled, write_mosaic
+from ..results.label_images import labels_dtype, ome_metadata, open_tiled, write_mosaic
 from ..results.mosaic import Mosaic
 from ..results.storage import place, writing
 from . import cells_csv
@@ -49,11 +48,9 @@ def find(src: Path, images: Sequence[str]) -> Mapping[str, Read]:
 
 def _encode(labels: Labels, um_per_px: float | None) -> bytes:
     """A label image (H, W) int32 as a file; equal labels and pixel size give equal bytes."""
-    array = labels.astype(np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32)
-    size = {} if um_per_px is None else {f"PhysicalSize{axis}": um_per_px for axis in "XY"}
-    units = {f"{name}Unit": "µm" for name in size}
+    array = labels.astype(labels_dtype(labels))
     content = hashlib.sha256(f"{array.shape} {array.dtype} {um_per_px}".encode() + array.tobytes()).digest()
-    metadata = {"axes": "YX", "UUID": str(uuid.UUID(bytes=content[:16], version=5)), **size, **units}
+    metadata = ome_metadata(uuid.UUID(bytes=content[:16], version=5), um_per_px)
     file = BytesIO()
     tifffile.imwrite(
         file, array, ome=True, metadata=metadata, compression="zlib", photometric="minisblack", software="napari-wbc"

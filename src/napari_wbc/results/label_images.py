@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -54,12 +55,11 @@ def write_labels(file: BinaryIO, labels: Labels | Mosaic, um_per_px: float | Non
 
 def encode_labels(labels: Labels, um_per_px: float | None) -> bytes:
     """A label image (H, W) int32 as a TIFF file; equal labels and pixel size give equal bytes."""
-    dtype = np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
     density = None if um_per_px is None else (1e4 / um_per_px, 1e4 / um_per_px)
     file = BytesIO()
     tifffile.imwrite(
         file,
-        labels.astype(dtype),
+        labels.astype(labels_dtype(labels)),
         photometric="minisblack",
         compression="zlib",
         metadata=None,
@@ -76,8 +76,7 @@ def write_mosaic(file: BinaryIO, mosaic: Mosaic, um_per_px: float | None) -> Non
     steps = [1]
     while max(height, width) / steps[-1] > SMALLEST_LEVEL_PX:
         steps.append(2 * steps[-1])
-    size = {} if um_per_px is None else {f"PhysicalSize{axis}": um_per_px for axis in "XY"}
-    metadata = {"axes": "YX", "UUID": str(mosaic.content_id()), **size, **{f"{name}Unit": "µm" for name in size}}
+    metadata = ome_metadata(mosaic.content_id(), um_per_px)
     with tifffile.TiffWriter(file, bigtiff=True, ome=True) as tiff:
         for step in steps:
             tiff.write(
@@ -92,6 +91,17 @@ def write_mosaic(file: BinaryIO, mosaic: Mosaic, um_per_px: float | None) -> Non
                 resolutionunit=None if um_per_px is None else "CENTIMETER",
                 **({"subifds": len(steps) - 1, "metadata": metadata} if step == 1 else {"subfiletype": 1, "metadata": None}),
             )
+
+
+def ome_metadata(content_id: uuid.UUID, um_per_px: float | None) -> dict[str, Any]:
+    """What an OME-TIFF says of a label image: axes, pixel size where that is known, and a UUID made from its content."""
+    size = {} if um_per_px is None else {f"PhysicalSize{axis}": um_per_px for axis in "XY"}
+    return {"axes": "YX", "UUID": str(content_id), **size, **{f"{name}Unit": "µm" for name in size}}
+
+
+def labels_dtype(labels: Labels) -> type[np.uint16 | np.uint32]:
+    """The smallest type in which the ids of a label image are written."""
+    return np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
 
 
 def _tiles(mosaic: Mosaic, step: int) -> Iterator[Labels]:

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-from .. import cells
+from ..cells import COLUMNS as COLUMNS_OF_CELLS
+from ..cells import Cell
 from ..config import UNIDENTIFIED
 from ..differential import COLUMNS, POOLED, TypeCount, countable, differential
 from . import tables
@@ -20,7 +22,7 @@ from .storage import writing_together
 IMAGE_COLUMNS: tuple[str, ...] = tuple(ImageRow.model_fields)
 """Columns of `images.csv`, in order."""
 
-CELL_COLUMNS: tuple[str, ...] = ("image", *cells.COLUMNS)
+CELL_COLUMNS: tuple[str, ...] = ("image", *COLUMNS_OF_CELLS)
 """Columns of `cells.csv`, in order."""
 
 
@@ -81,8 +83,7 @@ def make_tables(out: Path, folder: Path | None = None) -> Summary:
         image_file.write(tables.header(IMAGE_COLUMNS))
         cell_file.write(tables.header(CELL_COLUMNS))
         for record in iter_records(out):
-            image_file.write(tables.row(IMAGE_COLUMNS, record.row.model_dump()))
-            cell_file.writelines(tables.row(CELL_COLUMNS, {"image": record.image} | cell.as_row()) for cell in record.cells)
+            write_lines(image_file, cell_file, record.row, record.cells)
             keys = countable(record.row.slide, record.cells, record.row.reviewed_by is not None)
             counts.update(keys)
             for cell, (_, cell_type, reviewed) in zip(record.cells, keys, strict=True):
@@ -92,6 +93,12 @@ def make_tables(out: Path, folder: Path | None = None) -> Summary:
         differential_file.write(tables.header(COLUMNS))
         differential_file.writelines(tables.row(COLUMNS, dataclasses.asdict(share)) for share in shares)
     return Summary(tuple(images), tuple(shares), counts.total(), least_certain.by_type())
+
+
+def write_lines(image_file: BinaryIO, cell_file: BinaryIO, row: ImageRow, cells: Iterable[Cell]) -> None:
+    """Write the lines of an image into `images.csv` and `cells.csv`."""
+    image_file.write(tables.row(IMAGE_COLUMNS, row.model_dump()))
+    cell_file.writelines(tables.row(CELL_COLUMNS, {"image": row.image} | cell.as_row()) for cell in cells)
 
 
 @dataclass(frozen=True)
