@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from napari_wbc._napari import autosave
 from napari_wbc._napari.blind import blind
 from napari_wbc._napari.gallery import RESULTS_FOLDER
 from napari_wbc._napari.jobs import KeptModels
+from napari_wbc._napari.layers import analysis_layers
 from napari_wbc._napari.origin import Place, set_place
 from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.saving import reviewed_layers, save
+from napari_wbc._napari.widgets import Analysed
 from napari_wbc.cells import Field
 from napari_wbc.errors import UsageError
-from napari_wbc.pipeline import analyse
+from napari_wbc.pipeline import Models, analyse
 from napari_wbc.results.record import InputFile
 from tests.fakes import load_fakes
 from tests.smears import smear
@@ -117,6 +120,36 @@ def test_layers_that_come_during_a_reading_are_taken_away_until_it_ends(viewer: 
     reading.job.cancel_button.click()
     assert len(viewer.layers) == 7
     assert "3 cells are not read" in reading.job.status.text()
+
+
+@pytest.mark.parametrize("name", ["Analyse image", "Segment cells", "Classify cells"])
+def test_what_is_found_during_a_reading_is_not_shown(viewer: Any, qtbot: Any, name: str) -> None:
+    order, goes_on = list(viewer.layers), threading.Event()
+
+    def load(**_: Any) -> Models:
+        goes_on.wait(60)
+        return load_fakes()
+
+    widget = viewer.window.add_plugin_dock_widget("napari-wbc", name)[1]
+    widget.kept = KeptModels(load)
+    widget.job.run_button.click()
+    reading = add(viewer, "Second reading")
+    reading.job.run_button.click()
+    goes_on.set()
+    qtbot.waitUntil(lambda: not widget.job.running, timeout=60_000)
+    assert widget.job.status.text() == "A blind reading runs: analyse again when it has ended."
+    reading.end()
+    assert list(viewer.layers) == order
+
+
+def test_a_part_that_is_found_during_a_reading_is_not_shown(viewer: Any) -> None:
+    widget, image = add(viewer, "Analyse image"), Image(PIXELS, rgb=True, name="part")
+    found = analyse(Field(PIXELS, 0.3), load_fakes())
+    reading = blind.begin(viewer)
+    with pytest.raises(UsageError, match="A blind reading runs"):
+        widget._show_part([Analysed(image, found, load_fakes(), *analysis_layers(image, found))])
+    blind.end(reading)
+    assert [layer.name for layer in viewer.layers] == ["field", "field cells", "field boxes"]
 
 
 @pytest.mark.parametrize("how", ["all read", "end", "image closed", "widget closed"])

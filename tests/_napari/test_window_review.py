@@ -262,6 +262,65 @@ def test_unsaved_work_is_offered_again(viewer: Any, qtbot: Any, monkeypatch: pyt
     assert len(list(autosave.folder_of_kept().glob("*/note.json"))) == 1
 
 
+def test_work_that_cannot_be_restored_is_still_offered(viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    show(viewer)
+    widget = review(viewer)
+    widget.session.name("smudge", [1])
+    widget.keep()
+    (pixels,) = autosave.folder_of_kept().glob("*/images/field.png")
+    pixels.rename(pixels.with_name("away.png"))
+    monkeypatch.setattr(autosave, "_owned", lambda note: False)
+    again = add(viewer, "Review cells")
+    again.offer.take(again.filing.restore)
+    assert "were not found" in again.job.status.text()
+    assert again.offer.choice.count() == len(again.offer.kept) == 1
+    pixels.with_name("away.png").rename(pixels)
+    again.offer.take(again.filing.restore)
+    assert again.session.analysis.cells[0].cell_type == "smudge"
+    assert again.offer.choice.count() == len(again.offer.kept) == 0
+
+
+def test_the_reader_is_who_is_written_there(viewer: Any, qtbot: Any) -> None:
+    show(viewer)
+    widget, gallery = review(viewer), add(viewer, "Gallery of cells")
+    gallery.refresh()
+    widget.reader.clear()
+    qtbot.keyClicks(widget.reader, "Dr X")
+    qtbot.keyClick(widget.reader, Qt.Key.Key_Return)
+    gallery.view.setCurrentIndex(gallery.crops.index(gallery.crops.row_of(widget.session, 1)))
+    qtbot.keyClick(gallery.view, Qt.Key.Key_N)
+    widget.session.labels.features.loc[2, "cell_type"] = "blast"
+    widget.session.sync()
+    assert [cell.reviewed_by for cell in widget.session.analysis.cells] == ["Dr X", "Dr X", None]
+
+
+def test_nobody_vouches_without_a_review(viewer: Any, qtbot: Any) -> None:
+    show(viewer)
+    widget = review(viewer)
+    vouch = widget.files.vouch
+    for vouched in (True, False):
+        vouch.click()
+        assert (vouch.isChecked(), widget.session.vouched is not None) == (vouched, vouched)
+    show_analysis(viewer.layers, viewer.layers["field"], analyse(Field(PIXELS, 0.3), load_fakes()))
+    qtbot.waitUntil(lambda: widget.session is None, timeout=20_000)  # its layers have left
+    vouch.click()
+    assert not vouch.isChecked()
+    assert "Review these cells" in widget.job.status.text()
+
+
+def test_a_window_that_is_not_closed_after_all_keeps_its_review(viewer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    viewer.show()
+    show(viewer)
+    widget, window = review(viewer), viewer.window._qt_window
+    with monkeypatch.context() as patched:
+        patched.setattr(type(window), "closeEvent", lambda _, event: event.ignore())  # as if the person had said no
+        window.close()
+    assert window.isVisible()
+    assert widget.session is not None
+    window.close()
+    assert widget.session is None
+
+
 def test_closing_the_window_keeps_what_is_not_saved(viewer: Any, qtbot: Any) -> None:
     viewer.show()
     show(viewer)

@@ -27,8 +27,11 @@ class OfferPanel(QGroupBox):
         self.setVisible(bool(self.kept))
 
     def take(self, action: Callable[[Kept], object]) -> None:
-        """Restore or discard the chosen review, which is then no longer offered."""
+        """Restore or discard the chosen review, which is then no longer offered, unless that failed and it is still kept."""
         index = self.choice.currentIndex()
-        action(self.kept.pop(index))
-        self.choice.removeItem(index)
+        kept = self.kept[index]
+        action(kept)
+        if not kept.path.exists():
+            self.kept.remove(kept)
+            self.choice.removeItem(index)
         self.setVisible(bool(self.kept))

@@ -158,7 +158,7 @@ class FilePanel(QGroupBox):
         super().__init__("Image")
         self.vouch = QCheckBox("Every cell of this image is right")
         self.vouch.setToolTip("You vouch for all outlines and types of this image: only such images train a segmenter.")
-        self.vouch.clicked.connect(lambda checked: act(lambda session: session.vouch(checked)))
+        self.vouch.clicked.connect(partial(self._vouch, act))
         layout = QVBoxLayout(self)
         layout.addWidget(self.vouch)
         grid = columns()
@@ -171,6 +171,11 @@ class FilePanel(QGroupBox):
         ]
         for i, widget in enumerate(made):
             grid.addWidget(widget, *divmod(i, PER_ROW))
+
+    def _vouch(self, act: Act, vouched: bool) -> None:
+        """Vouch, or take that back; the review says whether the box is ticked."""
+        self.vouch.setChecked(not vouched)
+        act(lambda session: session.vouch(vouched))
 
 
 def _name(cell_type: str, session: Session) -> None:

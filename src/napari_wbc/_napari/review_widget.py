@@ -47,6 +47,7 @@ class ReviewCells(ToolWidget):
         self.labels = self.add_choice("Cells", Labels)
         self.reader = QLineEdit()
         self.reader.setToolTip("Your name or initials; they are saved with every cell that you review.")
+        self.reader.editingFinished.connect(self._take_reader)
         self._choice_layout.addRow("Reader", self.reader)
         letters, wrong = chosen_letters()
         self.cell, self.progress = QLabel(describe_cell(None)), QLabel()
@@ -77,9 +78,9 @@ class ReviewCells(ToolWidget):
         """Review the cells of a layer; errors as in `session_of`."""
         self.leave()
         session = session_of(self.viewer, labels)
-        session.by = self.reader.text().strip() or session.by
-        self.reader.setText(session.by)
         self.session, self._autosave, self.beside = session, Autosave(session), Beside(self)
+        self._take_reader()
+        self.reader.setText(session.by)
         for signal, slot in self._slots(session):
             signal.connect(slot)
         actions = {key: partial(self.act, action) for key, action in self._actions().items()}
@@ -119,8 +120,8 @@ class ReviewCells(ToolWidget):
         return super().event(event)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """A window that closes leaves the review first, so that what is not saved is kept."""
-        if event is not None and event.type() == QEvent.Type.Close:
+        """A window that has closed leaves the review, so that what is not saved is kept; asked, a person may keep it open."""
+        if event is not None and event.type() == QEvent.Type.Hide and not event.spontaneous():
             self.close_review()
         return bool(super().eventFilter(watched, event))
 
@@ -137,8 +138,13 @@ class ReviewCells(ToolWidget):
             raise UsageError("Press 'Review these cells' first.")
         if blind.on:
             raise UsageError("A blind reading runs: nothing is named or changed until it ends.")
-        self.session.by = self.reader.text().strip() or self.session.by
+        self._take_reader()
         action(self.session)
+
+    def _take_reader(self) -> None:
+        """Whoever is written there reviews."""
+        if self.session is not None:
+            self.session.by = self.reader.text().strip() or self.session.by
 
     def saved(self) -> None:
         """The review is saved: nothing is left to keep."""

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QVBoxLayout, QWidge
 from ..config import Settings, make_settings
 from ..errors import UsageError, WbcError
 from . import jobs
+from .blind import blind
 from .curtain import Curtain
 from .form import Section, SettingsForm
 from .model_form import ModelForm
@@ -101,7 +102,9 @@ class ToolWidget(QScrollArea):
             self.job.report(error)
 
     def check(self, *layers: Layer) -> None:
-        """Refuse a result whose layers were closed meanwhile."""
+        """Refuse a result whose layers were closed meanwhile, or that would tell a blind reader names."""
+        if blind.on:
+            raise UsageError("A blind reading runs: analyse again when it has ended.")
         for layer in layers:
             if layer not in self.viewer.layers:
                 raise UsageError(f"Layer '{layer.name}' was closed while it was analysed; the result is not shown.")

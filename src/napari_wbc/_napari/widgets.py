@@ -53,6 +53,7 @@ class AnalyseImage(ToolWidget):
         self.job.start(_analysed(self.kept, models, settings, reading, part), self._show)
 
     def _show_part(self, found: list[Analysed]) -> str:
+        self.check()
         for each in found:
             self.viewer.layers.append(each.image)
         return self._show(found)
