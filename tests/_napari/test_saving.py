@@ -24,9 +24,10 @@ from napari_wbc._napari.origin import MadeBy, origin, place_of
 from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.reader import get_reader, read, read_results
 from napari_wbc._napari.readings import read_by, readers, with_readings
+from napari_wbc._napari.reopening import neighbour, reviewed_layers
 from napari_wbc._napari.reviews import results_folder, session_of, with_saved
 from napari_wbc._napari.saved import read_saved
-from napari_wbc._napari.saving import neighbour, reviewed_layers, save
+from napari_wbc._napari.saving import save
 from napari_wbc._napari.session import Session
 from napari_wbc.batch import analyse_folder
 from napari_wbc.batch.collect import collect

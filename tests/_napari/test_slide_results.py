@@ -18,9 +18,9 @@ from napari_wbc._napari.crops import INSIDE_PX, MARGIN
 from napari_wbc._napari.features import colour_of
 from napari_wbc._napari.gallery import RESULTS_FOLDER
 from napari_wbc._napari.reader import get_reader
+from napari_wbc._napari.reopening import neighbour, reviewed_layers
 from napari_wbc._napari.reviews import results_folder, session_of
 from napari_wbc._napari.saved import Folder, read_saved
-from napari_wbc._napari.saving import neighbour, reviewed_layers
 from napari_wbc._napari.slide_layer import part_layer, renew_types, shows_slide
 from napari_wbc._napari.widgets import IN_VIEW
 from napari_wbc.cells import Box, CellTable

@@ -24,7 +24,8 @@ from ..results.leftovers import LEFT_S
 from ..results.runfile import now
 from ..results.storage import write_bytes
 from .origin import KEY, Place, place_of, set_place
-from .saving import Work, make_place, neighbour, reviewed_layers, work_of, write_review
+from .reopening import neighbour, reviewed_layers
+from .saving import Work, make_place, work_of, write_review
 from .session import Session
 
 NOTE = "note.json"

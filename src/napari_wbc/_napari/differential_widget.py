@@ -33,9 +33,9 @@ from ..results.folder import slide_of
 from ..results.storage import write_bytes
 from .bars import Bars
 from .blind import blind
+from .controls import button, choice
 from .counts_table import CountsTable
 from .curtain import Curtain
-from .panels import button, choice
 from .reviews import Source, cells_of, name_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session

@@ -14,7 +14,8 @@ from ..results.runfile import NAME
 from .autosave import Kept, discard, restore
 from .calm import collecting_once
 from .origin import place_of
-from .saving import neighbour, reviewed_layers, save
+from .reopening import neighbour, reviewed_layers
+from .saving import save
 from .session import Session
 from .tables import Tables
 

@@ -12,13 +12,13 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from ..errors import WbcError
 from . import keys
 from .blind import blind
+from .controls import button, choice
 from .crops import CROP_PX, ORDERS, Crops
 from .crops_view import View
 from .curtain import Curtain
 from .naming import Naming
 from .opening import look_at_slide, open_saved
 from .own_types import own_types
-from .panels import button, choice
 from .reviews import Item, Source, cells_of, name_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from qtpy.QtWidgets import QGroupBox, QHBoxLayout, QVBoxLayout
 
 from .autosave import Kept
-from .panels import button, choice
+from .controls import button, choice
 
 
 class OfferPanel(QGroupBox):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication
 
+from .reopening import reviewed_layers
 from .review_widget import ReviewCells
 from .reviews import open_reviews, session_of
 from .saved import Saved
-from .saving import reviewed_layers
 from .slide_layer import shows_slide
 
 LOOK_PX = 60

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol, TypeAlias
 
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
-    QGridLayout,
     QGroupBox,
     QLineEdit,
-    QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -23,14 +19,13 @@ from ..config import TYPE_COLOURS, USER_TYPE_COLOUR
 from ..errors import UsageError
 from ..review import delete, merge, split
 from . import keys
+from .controls import PER_ROW, button, columns
 from .own_types import DIGITS, own_types
 from .session import Session
 
 Action: TypeAlias = Callable[[Session], object]
 Act: TypeAlias = Callable[[Action], None]
 """Does something with the review that is open, and reports errors."""
-
-PER_ROW = 2
 
 
 class Files(Protocol):
@@ -44,33 +39,6 @@ class Files(Protocol):
 
     def go(self, by: int) -> None:
         """Save, and go on by so many images."""
-
-
-def columns() -> QGridLayout:
-    """A grid of two columns of one width."""
-    grid = QGridLayout()
-    for column in range(PER_ROW):
-        grid.setColumnStretch(column, 1)
-        grid.setColumnMinimumWidth(column, 60)
-    return grid
-
-
-def button(text: str, tooltip: str, action: Callable[[], object], letter: str = "") -> QPushButton:
-    """A button that says which key does the same."""
-    made = QPushButton(f"{letter} {text}" if letter else text)
-    made.setToolTip(f"{tooltip} Key on the layers: Shift+{letter}." if letter else tooltip)
-    made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    made.clicked.connect(lambda _=False: action())
-    return made
-
-
-def choice(items: Sequence[str], tooltip: str) -> QComboBox:
-    """A choice that is no wider than the dock."""
-    made = QComboBox()
-    made.addItems(list(items))
-    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    made.setToolTip(tooltip)
-    return made
 
 
 class NamePanel(QGroupBox):

@@ -53,7 +53,7 @@ def read_results(path: str | Sequence[str]) -> list[LayerData]:
     WbcError
         If the folder, its image or its record cannot be read; the message says why.
     """
-    from .saving import reviewed_layers
+    from .reopening import reviewed_layers
 
     return [layer.as_layer_data_tuple() for layer in reviewed_layers(Path(_paths(path)[0]))]
 

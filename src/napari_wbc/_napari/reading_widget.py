@@ -19,9 +19,9 @@ from ..review.readings import Reading
 from . import jobs, keys
 from .blind import Reading as BlindReading
 from .blind import blind
+from .controls import PER_ROW, button, columns
 from .origin import place_of
 from .own_types import own_types
-from .panels import PER_ROW, button, columns
 from .reading_view import SHOWN_PX, Picture, Result
 from .readings import export_reading, keep, read_by, readers, said_before, with_readings
 from .reviews import name_of, session_of

@@ -57,9 +57,9 @@ class Selection:
             )
         self.chosen.emit()
 
-    def step(self, by: int, order: Sequence[int] = ()) -> None:
-        """Select the next (1) or previous (-1) cell of an order, by default that of the ids, and look at it."""
-        ids = list(order) or [cell.cell_id for cell in self._cells()]
+    def step(self, by: int) -> None:
+        """Select the next (1) or previous (-1) cell in the order of the ids, and look at it."""
+        ids = [cell.cell_id for cell in self._cells()]
         if ids:
             here = ids.index(self.ids[0]) if self.ids and self.ids[0] in ids else -1 if by > 0 else 0
             self.select([ids[(here + by) % len(ids)]], look=True)

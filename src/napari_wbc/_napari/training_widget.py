@@ -13,8 +13,8 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QListWid
 from ..errors import UsageError, WbcError
 from ..results.summary import learnable
 from . import jobs
+from .controls import button, choice
 from .model_form import use_model
-from .panels import button, choice
 from .status import describe_learnable
 from .tool import ToolWidget
 

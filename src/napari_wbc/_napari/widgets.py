@@ -13,10 +13,10 @@ from ..cells import Analysis, Box, Segmentation
 from ..config import Settings
 from ..pipeline import Models, Step, Steps
 from . import jobs
+from .controls import choice
 from .inputs import in_view, is_large, read_image, read_labels
 from .layers import analysis_layers, labels_layer
 from .origin import MadeBy
-from .panels import choice
 from .place import show_boxes, show_labels, show_types
 from .reviews import reviewed, session_of
 from .slide_layer import part_layer
