@@ -15,6 +15,7 @@ from napari_wbc._napari.features import box_features, labels_features, read_cell
 from napari_wbc.cells import Analysis, Box, Cell, CellTable, Scale, Segmentation
 from napari_wbc.config import TYPE_COLOURS, USER_TYPE_COLOUR
 from napari_wbc.errors import UnsupportedImageError, UsageError
+from tests._napari.seen import analysis_in
 
 
 def cell(cell_id: int, box: Box, cell_type: str | None = "monocyte") -> Cell:
@@ -68,7 +69,7 @@ def test_cells_survive_the_way_through_features(analysis: Analysis) -> None:
 
 def test_analysis_survives_the_way_through_a_layer(analysis: Analysis, image: Image) -> None:
     _, labels, _ = shown(image, analysis)
-    back = layers.read_analysis(labels)
+    back = analysis_in(labels)
     np.testing.assert_array_equal(back.labels, analysis.labels)
     assert back.labels.dtype == np.int32
     assert back.cells == analysis.cells
@@ -77,7 +78,7 @@ def test_analysis_survives_the_way_through_a_layer(analysis: Analysis, image: Im
 
 def test_arrays_are_copied_in_both_directions(analysis: Analysis, image: Image) -> None:
     _, labels, _ = shown(image, analysis)
-    back = layers.read_analysis(labels)
+    back = analysis_in(labels)
     segmentation = inputs.read_labels(labels)
     field = inputs.read_image(image)()
     labels.data[:] = 9
@@ -144,7 +145,7 @@ def test_an_image_without_cells_makes_empty_layers(image: Image) -> None:
     _, labels, boxes = shown(image, nothing)
     assert labels.data.max() == 0
     assert len(boxes.data) == 0
-    assert len(layers.read_analysis(labels).cells) == 0
+    assert len(analysis_in(labels).cells) == 0
 
 
 def test_a_second_run_replaces_the_layers(analysis: Analysis, image: Image) -> None:
@@ -184,7 +185,7 @@ def test_what_a_person_edited_is_kept_hidden(analysis: Analysis, image: Image, w
         "field boxes",
     ]
     assert not labels.visible
-    assert layers.read_analysis(labels).cells[0].cell_type == ("smudge" if what == "type" else "monocyte")
+    assert analysis_in(labels).cells[0].cell_type == ("smudge" if what == "type" else "monocyte")
 
 
 def test_labels_of_a_person_are_never_replaced(analysis: Analysis, image: Image) -> None:

@@ -13,7 +13,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_wbc._napari import shown
-from napari_wbc._napari.layers import read_analysis, rectangles
+from napari_wbc._napari.layers import rectangles
 from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.reviews import open_reviews, reviewed, session_of
 from napari_wbc._napari.session import Session
@@ -23,6 +23,7 @@ from napari_wbc.crop import boxes
 from napari_wbc.errors import UsageError
 from napari_wbc.pipeline import analyse, finish
 from napari_wbc.review import add, classify_steps, delete, merge, split
+from tests._napari.seen import analysis_in
 from tests.fakes import FakeClassifier, load_fakes
 from tests.smears import smear
 
@@ -45,7 +46,7 @@ def check_all_agree(session: Session) -> None:
     """Features, boxes and colours say what the table says."""
     analysis = session.analysis
     np.testing.assert_array_equal(session.labels.data, analysis.labels)
-    assert read_analysis(session.labels).cells == analysis.cells
+    assert analysis_in(session.labels).cells == analysis.cells
     assert list(boxes(analysis.labels)) == [cell.cell_id for cell in analysis.cells]
     features = session.boxes.features.sort_values("cell_id")
     rows = list(features.index)

@@ -22,7 +22,6 @@ from superqt.utils import WorkerBase
 from napari_wbc._napari.calm import calm
 from napari_wbc._napari.inputs import in_view, read_image
 from napari_wbc._napari.jobs import KeptModels
-from napari_wbc._napari.layers import read_analysis
 from napari_wbc._napari.training_widget import Curve
 from napari_wbc._napari.widgets import ALL_IMAGES, IN_VIEW
 from napari_wbc._napari.worker import JobPanel
@@ -30,6 +29,7 @@ from napari_wbc.cells import Field, Probabilities, RgbImage
 from napari_wbc.config import TYPE_COLOURS, Settings
 from napari_wbc.errors import CheckpointError, UsageError
 from napari_wbc.pipeline import Models, Step, Steps, analyse
+from tests._napari.seen import analysis_in
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 
 pytestmark = pytest.mark.gui
@@ -66,7 +66,7 @@ def run(qtbot: Any) -> Callable[[Any], None]:
 
 
 def rows(layer: Labels) -> list[dict[str, Any]]:
-    return [cell.as_row() for cell in read_analysis(layer).cells]
+    return [cell.as_row() for cell in analysis_in(layer).cells]
 
 
 def check_equals_the_pipeline(viewer: Any, image: Image) -> None:

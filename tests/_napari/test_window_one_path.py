@@ -11,11 +11,11 @@ import pytest
 from PIL import Image as Pillow
 
 from napari_wbc import analyse, load_models, read_image
-from napari_wbc._napari.layers import read_analysis as read_layers
 from napari_wbc._napari.widgets import ALL_IMAGES
 from napari_wbc.cli import main
 from napari_wbc.results import read_analysis
 from napari_wbc.synthetic import draw_field
+from tests._napari.seen import analysis_in
 from tests.golden import SEEDS, expected, field
 
 pytestmark = pytest.mark.gui
@@ -54,7 +54,7 @@ def test_api_command_line_and_widget_give_the_same_cells(
     _, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Analyse image")
     widget.job.run_button.click()
     qtbot.waitUntil(lambda: not widget.job.running, timeout=60_000)
-    shown = read_layers(viewer.layers[f"{image.name} cells"])
+    shown = analysis_in(viewer.layers[f"{image.name} cells"])
 
     rows = [cell.as_row() for cell in expected.cells]
     assert [cell.as_row() for cell in shown.cells] == rows
@@ -74,7 +74,7 @@ def test_the_widget_gives_the_stored_cells_of_all_ten_fields(make_napari_viewer:
     widget.job.run_button.click()
     qtbot.waitUntil(lambda: not widget.job.running, timeout=120_000)
     for image, pixels, cells in zip(images, fields, expected()["fields"], strict=True):
-        shown, here = read_layers(viewer.layers[f"{image.name} cells"]), analyse(pixels, models)
+        shown, here = analysis_in(viewer.layers[f"{image.name} cells"]), analyse(pixels, models)
         assert [cell.cell_type for cell in shown.cells] == [cell["cell_type"] for cell in cells]
         assert [cell.as_row() for cell in shown.cells] == [cell.as_row() for cell in here.cells]
         np.testing.assert_array_equal(shown.labels, here.labels)

@@ -119,24 +119,6 @@ def outlines(analysis: Analysis) -> Segmentation:
     return Segmentation(analysis.labels, scores, analysis.scale, analysis.domain)
 
 
-def read_analysis(layer: Labels) -> Analysis:
-    """The analysis that a Labels layer shows, with what was edited in its pixels and features.
-
-    Raises
-    ------
-    UsageError
-        If its cells have not been measured by us.
-    """
-    made = origin(layer)
-    labels = np.array(layer.data, dtype=np.int32)
-    labels.flags.writeable = False
-    if made is None or ("area_px" not in layer.features and labels.any()):
-        raise UsageError(f"The cells of layer '{layer.name}' are not measured yet. Run Classify cells on it first.")
-    return Analysis(
-        labels, read_cells(layer.features, np.unique(labels).tolist()), made.segmentation.scale, made.segmentation.domain
-    )
-
-
 def read_measured(layer: Labels) -> Analysis:
     """The analysis of a Labels layer as it was measured last, whatever was painted since.
 
