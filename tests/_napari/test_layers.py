@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from napari.components import LayerList
 from napari.layers import Image, Labels, Shapes
+from napari.layers.shapes._shapes_mouse_bindings import vertex_insert
 
 from napari_wbc._napari import inputs, layers, place
 from napari_wbc._napari.features import box_features, labels_features, read_cells
@@ -166,15 +168,21 @@ def test_layers_of_another_image_stay(analysis: Analysis, image: Image) -> None:
     assert len(viewer) == 6
 
 
-@pytest.mark.parametrize("what", ["pixels", "type", "box"])
+@pytest.mark.parametrize("what", ["pixels", "type", "box", "corner"])
 def test_what_a_person_edited_is_kept_hidden(analysis: Analysis, image: Image, what: str) -> None:
     viewer, labels, boxes = shown(image, analysis)
     if what == "pixels":
         labels.data_setitem((np.array([35]), np.array([3])), 7)
     elif what == "type":
         labels.features.iat[1, 0] = "smudge"
-    else:
+    elif what == "box":
         boxes.data = [boxes.data[0] + 1, *boxes.data[1:]]
+    else:
+        boxes.selected_data, boxes.mode = {0}, "vertex_insert"
+        between = boxes.data[0][:2].mean(axis=0)
+        event = SimpleNamespace(position=between, type="mouse_press", modifiers=[])
+        vertex_insert(boxes, event)
+        assert [len(corners) for corners in boxes.data] == [5, *[4] * (len(boxes.data) - 1)]
     place.show_analysis(viewer, image, analysis)
     place.show_analysis(viewer, image, analysis)
     assert [layer.name for layer in viewer] == [

@@ -267,6 +267,7 @@ def test_work_that_cannot_be_restored_is_still_offered(viewer: Any, qtbot: Any, 
     widget = review(viewer)
     widget.session.name("smudge", [1])
     widget.keep()
+    viewer.window.remove_dock_widget(widget)
     (pixels,) = autosave.folder_of_kept().glob("*/images/field.png")
     pixels.rename(pixels.with_name("away.png"))
     monkeypatch.setattr(autosave, "_owned", lambda note: False)
@@ -317,7 +318,7 @@ def test_a_window_that_is_not_closed_after_all_keeps_its_review(viewer: Any, mon
         window.close()
     assert window.isVisible()
     assert widget.session is not None
-    window.close()
+    viewer.close()
     assert widget.session is None
 
 
