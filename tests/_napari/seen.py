@@ -15,5 +15,6 @@ def analysis_in(layer: Labels) -> Analysis:
     made = origin(layer)
     assert made is not None
     labels = np.array(layer.data, dtype=np.int32)
+    labels.flags.writeable = False
     cells = read_cells(layer.features, np.unique(labels).tolist())
     return Analysis(labels, cells, made.segmentation.scale, made.segmentation.domain)
