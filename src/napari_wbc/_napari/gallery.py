@@ -28,8 +28,8 @@ from .slide_layer import renew_types, shows_slide
 TICK_MS = 250
 OPEN_IMAGES, RESULTS_FOLDER = "open", "folder"
 
-MIN_HEIGHT_PX = 260
-"""A crop, and the keys."""
+MIN_HEIGHT_PX = 300
+"""A crop, the notice and the keys."""
 
 
 class Gallery(QWidget):
