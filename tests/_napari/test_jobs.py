@@ -114,7 +114,7 @@ def test_the_status_tells_what_was_found_and_how() -> None:
         "  neutrophil: 2 (67 %)",
         "  unidentified: 1",
         "Pixel size: 0.123 µm (estimated from the cells in the image)",
-        "Unlike the images the models were trained on: blurred.",
+        "Unlike the images the segmenter was trained on: blurred.",
         "Outlines: fake segmenter on cpu",
         "Types: fake classifier on cpu",
     ]

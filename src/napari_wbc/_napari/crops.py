@@ -114,7 +114,7 @@ class Crops(QAbstractListModel):
         if role == Qt.ItemDataRole.DecorationRole:
             return self._pixmap(item, cell)
         if role == Qt.ItemDataRole.DisplayRole:
-            seen = "✓ " if cell.reviewed_by is not None or cell.type_source == "human" else ""
+            seen = "✓ " if cell.is_reviewed else ""
             return f"{seen}{cell.cell_type or '?'}"
         if role == Qt.ItemDataRole.ToolTipRole:
             margin = "not classified yet" if cell.margin is None else f"margin {cell.margin:.2f} (0 doubtful, 1 sure)"

@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from .. import config
 from ..cells import COLUMNS, Cell, CellTable
-from ..config import CELL_TYPES, TYPE_COLOURS, UNIDENTIFIED, USER_TYPE_COLOUR
+from ..config import CELL_TYPES, UNIDENTIFIED
 
 FIRST = ("cell_type", "margin", *(f"p_{name}" for name in CELL_TYPES), "none_of_five_score")
 """The columns that a person looks at first; the others follow in the order of `cells.csv`."""
@@ -68,9 +69,7 @@ def keep_columns_of_others(ours: pd.DataFrame, before: pd.DataFrame) -> pd.DataF
 
 def colour_of(cell_type: object) -> str:
     """The fixed colour of a cell type; grey where there is none."""
-    if not isinstance(cell_type, str) or not cell_type:
-        return TYPE_COLOURS[UNIDENTIFIED]
-    return TYPE_COLOURS.get(cell_type, USER_TYPE_COLOUR)
+    return config.colour_of(cell_type if isinstance(cell_type, str) and cell_type else UNIDENTIFIED)
 
 
 def _plain(column: pd.Series[Any]) -> pd.Series[Any]:

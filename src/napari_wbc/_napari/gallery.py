@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Mapping
 
 from napari.viewer import Viewer
@@ -10,6 +9,7 @@ from qtpy.QtCore import QEvent, QModelIndex, QObject, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ..errors import WbcError
+from ..results.runfile import user
 from . import keys
 from .blind import blind
 from .controls import button, choice
@@ -192,7 +192,7 @@ class Gallery(QWidget):
         if sessions != before:
             self.message.setText("The image is open, so its review has begun: save it in Review cells.")
         self.window().installEventFilter(self)  # type: ignore[union-attr]
-        self._take_place(self.naming.do(letter, items, sessions[0].by if sessions else getpass.getuser()))
+        self._take_place(self.naming.do(letter, items, sessions[0].by if sessions else user()))
         if last + 1 < len(self.crops.items):
             self.view.setCurrentIndex(self.crops.index(last + 1))
 

@@ -6,15 +6,13 @@ Features table or boxes; the others are brought in line.
 
 from __future__ import annotations
 
-import getpass
-
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer, Shapes
 from psygnal import Signal
 
 from ..cells import Analysis, Box
-from ..results.runfile import now
+from ..results.runfile import now, user
 from ..review import Edit, History, changed_box, delete, rename, repaint, stale
 from .boxes import put_back, strayed
 from .inputs import read_image
@@ -51,7 +49,7 @@ class Mirror:
         self.analysis = read_measured(labels)
         self.pixels = read_image(self.image)().pixels
         self.history, self.waiting = History(), set[int]()
-        self.by = getpass.getuser()
+        self.by = user()
         self._writing = False
         boxes = [layer for layer in made_from(viewer.layers, labels, Shapes) if isinstance(layer, Shapes)]
         self.types = types_layer(labels, self.analysis)

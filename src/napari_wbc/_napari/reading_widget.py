@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
 
 from ..crop import crop
 from ..errors import UsageError
-from ..results.runfile import now
+from ..results.runfile import now, user
 from ..review import agreement
 from ..review.readings import Reading, export_reading, said_before, write_readings
 from . import jobs, keys
@@ -162,8 +161,8 @@ class SecondReading(ToolWidget):
         before, labels = self.reader.currentText(), self.labels.value
         known = [] if labels is None else readers(labels.features)
         self.reader.clear()
-        self.reader.addItems(list(dict.fromkeys([*known, before or getpass.getuser()])))
-        self.reader.setCurrentText(before or getpass.getuser())
+        self.reader.addItems(list(dict.fromkeys([*known, before or user()])))
+        self.reader.setCurrentText(before or user())
 
     def _next(self) -> None:
         session = self.session

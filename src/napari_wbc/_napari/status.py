@@ -33,7 +33,7 @@ def describe_analysis(analysis: Analysis, models: Models) -> str:
     """Number of cells and differential, scale, models and devices."""
     lines = [_cells(len(analysis.cells)), *describe_counts(analysis), describe_scale(analysis.scale)]
     if analysis.domain is not None and not analysis.domain.ok:
-        lines.append(f"Unlike the images the models were trained on: {analysis.domain.reason}")
+        lines.append(f"Unlike the images the segmenter was trained on: {analysis.domain.reason}")
     lines.append(f"Outlines: {models.segmenter.name} on {models.segmenter.device}")
     lines.append(f"Types: {models.classifier.name} on {models.classifier.device}")
     return "\n".join(lines)
@@ -75,7 +75,7 @@ _MAKERS = {"model": "the model", "human": "a person"}
 
 def describe_review(cells: CellTable, n_waiting: int, unsaved: bool) -> str:
     """How far a review has come."""
-    reviewed = sum(cell.reviewed_by is not None or cell.type_source == "human" for cell in cells)
+    reviewed = sum(cell.is_reviewed for cell in cells)
     parts = [f"{reviewed} of {len(cells)} cells reviewed"]
     if n_waiting:
         parts.append(f"{n_waiting} edited, waiting for the classifier")

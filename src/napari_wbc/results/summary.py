@@ -45,7 +45,7 @@ class Summary:
 
     @property
     def strange(self) -> tuple[ImageRow, ...]:
-        """The images unlike those that the models were trained on."""
+        """The images unlike those that the segmenter was trained on."""
         return tuple(image for image in self.images if image.domain_ok is False)
 
     @property
