@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..cells import Box
 from ..review.readings import Reading
-from .origin import origin
 from .session import Session
 from .shown import types_in
 
@@ -44,16 +42,3 @@ def with_readings(features: pd.DataFrame, readings: Sequence[Reading]) -> pd.Dat
 def read_of(session: Session) -> dict[str, dict[int, str]]:
     """What all readers have called the cells of a review, by reader and id."""
     return {reader: read_by(session, reader) for reader in readers(session.labels.features)}
-
-
-def gone(session: Session) -> set[int]:
-    """Ids of cells that were saved and are not there any more; a new cell elsewhere may have the same id."""
-    made = origin(session.labels)
-    now_there = {cell.cell_id: cell.box for cell in session.analysis.cells}
-    saved = () if made is None or made.record is None else made.record.cells
-    return {cell.cell_id for cell in saved if not _meet(cell.box, now_there.get(cell.cell_id))}
-
-
-def _meet(a: Box, b: Box | None) -> bool:
-    """Whether two boxes have a pixel in common."""
-    return b is not None and max(a.y0, b.y0) < min(a.y1, b.y1) and max(a.x0, b.x0) < min(a.x1, b.x1)

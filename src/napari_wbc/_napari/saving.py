@@ -24,9 +24,9 @@ from ..results.record import Origin as RecordOrigin
 from ..results.replaced import copy_old, date
 from ..results.runfile import NAME, Model, begin, check_out, input_root, now, read_run, relative_root, write_run
 from ..results.storage import file_sha256, write_bytes
-from ..review.readings import write_readings
+from ..review.readings import gone, write_readings
 from .origin import KEY, MadeBy, Place, note, origin, place_of, set_place
-from .readings import gone, read_of
+from .readings import read_of
 from .saved import written
 from .session import Session
 
@@ -81,8 +81,11 @@ def _refuse_changed(place: Place) -> None:
 
 def _has_human_work(place: Place) -> bool:
     """Whether a person's work would be lost with what is there."""
-    there = record_path(place.folder, place.image).is_file()
-    return there and read_record(place.folder, place.image).has_human_work
+    return _is_there(place) and read_record(place.folder, place.image).has_human_work
+
+
+def _is_there(place: Place) -> bool:
+    return record_path(place.folder, place.image).is_file()
 
 
 def record_sha256(folder: Path, image: str) -> str | None:
@@ -103,8 +106,6 @@ class Work:
         Who vouches for every cell, and when, or None.
     read
         What second readers have called the cells, by reader and id.
-    gone
-        Ids of saved cells that are not there any more: readings of them are dropped.
     origin
         What the cells were made from.
     timing
@@ -114,7 +115,6 @@ class Work:
     analysis: Analysis
     vouched: tuple[str, str] | None
     read: dict[str, dict[int, str]]
-    gone: set[int]
     origin: RecordOrigin
     timing: Timing | None
 
@@ -125,12 +125,13 @@ def work_of(session: Session) -> Work:
     before = None if made is None else made.record
     made_from = _identities(session) if before is None else before.hashes.origin
     timing = None if before is None else before.timing
-    return Work(session.analysis, session.vouched, read_of(session), gone(session), made_from, timing)
+    return Work(session.analysis, session.vouched, read_of(session), made_from, timing)
 
 
 def write_review(place: Place, work: Work) -> Record:
     """Write second readings, labels and last the record of a review; its `run.json` must be there. May run in any thread."""
-    write_readings(place.folder, place.image, work.read, now(), work.gone)
+    saved = read_record(place.folder, place.image).cells if _is_there(place) else ()
+    write_readings(place.folder, place.image, work.read, now(), gone(saved, work.analysis.cells))
     by, at = work.vouched or (None, None)
     return write_analysis(
         place.folder,

@@ -105,7 +105,7 @@ def slide_layers(folder: Path, record: Record, root: Path) -> list[Image | Label
         **placing(image),
     )
     for layer in (image, labels):
-        set_place(layer, Place(folder, record.image, record.hashes.input))
+        set_place(layer, Place(folder.resolve(), record.image, record.hashes.input))
     return [image, labels]
 
 

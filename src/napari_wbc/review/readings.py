@@ -6,11 +6,11 @@ Records and tables are never changed by them.
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from ..cells import CellTable
+from ..cells import Box, Cell, CellTable
 from ..errors import ResultsError
 from ..results import tables
 from ..results.storage import place, write_bytes
@@ -91,6 +91,17 @@ def write_readings(out: Path, image: str, said: Mapping[str, Mapping[int, str]],
     if after != before:
         lines = [tables.row(COLUMNS, asdict(after[key])) for key in sorted(after)]
         write_bytes(out, readings_path(out, image), tables.header(COLUMNS) + b"".join(lines))
+
+
+def gone(saved: Iterable[Cell], cells: CellTable) -> set[int]:
+    """Ids of saved cells that are not there any more; a new cell elsewhere may have the same id."""
+    boxes = {cell.cell_id: cell.box for cell in cells}
+    return {cell.cell_id for cell in saved if not _meet(cell.box, boxes.get(cell.cell_id))}
+
+
+def _meet(a: Box, b: Box | None) -> bool:
+    """Whether two boxes have a pixel in common."""
+    return b is not None and max(a.y0, b.y0) < min(a.y1, b.y1) and max(a.x0, b.x0) < min(a.x1, b.x1)
 
 
 def said_before(cells: CellTable) -> dict[str, dict[int, str]]:
