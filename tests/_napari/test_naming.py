@@ -15,9 +15,10 @@ from napari_wbc._napari.crops import BY_ID, Crops
 from napari_wbc._napari.keys import DEFAULTS
 from napari_wbc._napari.naming import Naming
 from napari_wbc._napari.opening import in_reviews, look_at, opened
+from napari_wbc._napari.reopening import reviewed_layers
 from napari_wbc._napari.reviews import Item, open_reviews, session_of
 from napari_wbc._napari.saved import Folder, edit, read_saved, take_back
-from napari_wbc._napari.saving import reviewed_layers, save
+from napari_wbc._napari.saving import save
 from napari_wbc._napari.session import Session
 from napari_wbc.batch import analyse_folder
 from napari_wbc.errors import ResultsError, StorageError, UsageError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,11 @@ def test_closing_the_window_makes_the_tables_of_what_was_named(
     assert "its review has begun" in gallery.message.text()
     assert [layer for layer in viewer.layers if isinstance(layer, Image)] == [first]
     assert list(viewer.layers[1].features["cell_type"]).count("smudge") == 1
+    now_there = partial(read_record, folder, place_of(first).image)
+    assert [cell.cell_type for cell in now_there().cells].count("smudge") == 1
+    qtbot.keyClick(gallery.view, Qt.Key.Key_Z)
+    assert not [cell for cell in now_there().cells if cell.cell_type == "smudge"]
+    qtbot.keyClick(gallery.view, Qt.Key.Key_S)
     assert gallery.crops.items[-1].cell_id == last.cell_id  # in the order as it was
     gallery.view.setCurrentIndex(gallery.crops.index(other))
     qtbot.keyClick(gallery.view, Qt.Key.Key_S)
@@ -158,6 +164,7 @@ def test_closing_the_window_makes_the_tables_of_what_was_named(
     assert ",smudge," not in table.read_text()
     gallery.window().close()
     qtbot.waitUntil(lambda: ",smudge," in table.read_text(), timeout=30_000)
+    assert table.read_text().count(",smudge,") == 2
 
 
 @pytest.mark.gui

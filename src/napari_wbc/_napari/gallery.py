@@ -18,7 +18,7 @@ from .crops_view import View
 from .curtain import Curtain
 from .naming import Naming
 from .notice import Notice
-from .opening import in_reviews, look_at, opened
+from .opening import in_reviews, look_at, opened, save_unattended
 from .own_types import own_types
 from .reviews import Item, Source, address_of, cells_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
@@ -190,9 +190,10 @@ class Gallery(QWidget):
         last, before = self.crops.items.index(chosen[-1]), self.sessions()
         items, sessions = in_reviews(self.viewer, chosen), self.sessions()
         if sessions != before:
-            self.message.setText("The image is open, so its review has begun: save it in Review cells.")
+            self.message.setText("The image is open, so its review has begun; every letter saves it.")
         self.window().installEventFilter(self)  # type: ignore[union-attr]
         self._take_place(self.naming.do(letter, items, sessions[0].by if sessions else user()))
+        self._save()
         if last + 1 < len(self.crops.items):
             self.view.setCurrentIndex(self.crops.index(last + 1))
 
@@ -200,9 +201,14 @@ class Gallery(QWidget):
         self.naming.forget(opened(self.viewer))
         replaced, back = self.naming.undo()
         self._take_place(replaced)
+        self._save()
         rows = [row for row, item in enumerate(self.crops.items) if (address_of(item.source), item.cell_id) == back]
         if rows:
             self.view.setCurrentIndex(self.crops.index(rows[0]))
+
+    def _save(self) -> None:
+        for folder in save_unattended(self.viewer):
+            self.naming.tables.due(folder)
 
     def _take_place(self, replaced: Mapping[Saved, Saved]) -> None:
         for before, after in replaced.items():

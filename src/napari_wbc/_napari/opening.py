@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
@@ -16,6 +17,7 @@ from .reopening import reviewed_layers
 from .review_widget import ReviewCells
 from .reviews import Item, Source, address_of, open_reviews, session_of
 from .saved import Saved
+from .saving import save
 from .session import Session
 from .slide_layer import shows_slide
 
@@ -76,6 +78,28 @@ def _look_at_slide(viewer: Viewer, saved: Saved, cell_id: int) -> None:
     scene.camera.zoom = max(scene.camera.zoom, LOOK_PX / max(cell.box.height, cell.box.width))
 
 
+def save_unattended(viewer: ViewerModel) -> list[Path]:
+    """Save the reviews of images of results folders that no *Review cells* keeps, and give their folders.
+
+    Raises
+    ------
+    WbcError
+        As `saving.save`.
+    """
+    attended = {widget.session for widget in _review_widgets()}
+    folders = []
+    for session in open_reviews(viewer):
+        place = place_of(session.image)
+        if place is not None and session.unsaved and session not in attended:
+            save(session)
+            folders.append(place.folder)
+    return folders
+
+
+def _review_widgets() -> list[ReviewCells]:
+    return [widget for top in QApplication.topLevelWidgets() for widget in top.findChildren(ReviewCells)]
+
+
 def open_saved(viewer: Viewer, saved: Saved) -> None:
     """Open a saved image, in *Review cells* where that is in use: it saves and leaves the image that it has.
 
@@ -84,8 +108,9 @@ def open_saved(viewer: Viewer, saved: Saved) -> None:
     WbcError
         If the image cannot be opened. What *Review cells* cannot do it shows itself.
     """
-    widgets = [widget for top in QApplication.topLevelWidgets() for widget in top.findChildren(ReviewCells)]
-    reviewing = [widget for widget in widgets if widget.session in open_reviews(viewer)]  # each has a proxy of the viewer
+    reviewing = [
+        widget for widget in _review_widgets() if widget.session in open_reviews(viewer)
+    ]  # each has a proxy of the viewer
     if reviewing:
         reviewing[0].filing.open_image(saved.folder, saved.record.image)
     else:
