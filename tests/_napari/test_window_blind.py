@@ -193,6 +193,9 @@ def test_a_window_that_stays_open_after_all_goes_on_with_the_reading(viewer: Any
         asked.setattr(type(reading.window()), "closeEvent", lambda _, event: event.ignore())
         reading.window().close()
     assert blind.on
+    reading.verticalScrollBar().show()
+    reading.verticalScrollBar().hide()  # as where the dock becomes tall enough
+    assert blind.on
     reading.end()
 
 

@@ -317,6 +317,8 @@ def test_a_window_that_is_not_closed_after_all_keeps_its_review(viewer: Any, mon
         patched.setattr(type(window), "closeEvent", lambda _, event: event.ignore())  # as if the person had said no
         window.close()
     assert window.isVisible()
+    widget.verticalScrollBar().show()
+    widget.verticalScrollBar().hide()  # as where the dock becomes tall enough
     assert widget.session is not None
     viewer.close()
     assert widget.session is None

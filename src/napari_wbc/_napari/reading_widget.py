@@ -26,7 +26,7 @@ from .reading_view import SHOWN_PX, Picture, Result
 from .readings import read_by, readers, with_readings
 from .reviews import name_of, session_of
 from .session import Session
-from .tool import ToolWidget, chosen
+from .tool import ToolWidget, chosen, window_closed
 
 MARGIN = 0.6
 
@@ -129,7 +129,7 @@ class SecondReading(ToolWidget):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """A window that has closed ends the reading; one that asks whether to close, or is minimised, does not."""
-        if event is not None and event.type() == QEvent.Type.Hide and not event.spontaneous():
+        if window_closed(self, watched, event):
             self.end()
         return bool(super().eventFilter(watched, event))
 

@@ -23,7 +23,7 @@ from .panels import Action, FilePanel, NamePanel, OutlinePanel
 from .reviews import session_of
 from .session import Session
 from .status import describe_cell, describe_review
-from .tool import ToolWidget, chosen
+from .tool import ToolWidget, chosen, window_closed
 
 TICK_MS = 250
 """How often the widget looks for what a person has edited: Features table and boxes tell nobody."""
@@ -121,7 +121,7 @@ class ReviewCells(ToolWidget):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """A window that has closed leaves the review, so that what is not saved is kept; asked, a person may keep it open."""
-        if event is not None and event.type() == QEvent.Type.Hide and not event.spontaneous():
+        if window_closed(self, watched, event):
             self.close_review()
         return bool(super().eventFilter(watched, event))
 

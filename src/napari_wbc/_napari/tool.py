@@ -8,7 +8,7 @@ from typing import Any
 from magicgui.widgets import ComboBox
 from napari.layers import Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ..config import Settings, make_settings
@@ -108,6 +108,12 @@ class ToolWidget(QScrollArea):
         for layer in layers:
             if layer not in self.viewer.layers:
                 raise UsageError(f"Layer '{layer.name}' was closed while it was analysed; the result is not shown.")
+
+
+def window_closed(widget: QWidget, watched: QObject | None, event: QEvent | None) -> bool:
+    """Whether the event, seen by an event filter, says that the window of a widget has closed: it is hidden, by the program."""
+    hides = event is not None and event.type() == QEvent.Type.Hide and not event.spontaneous()
+    return hides and watched is widget.window()
 
 
 def chosen(box: ComboBox) -> Any:
