@@ -94,7 +94,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ("if better is not None:\n        scale = better", "if better is not None:\n        pass"),
     ]),
     "nets/classifier.py": ("nets/test_checkpoint.py", [
-        ("torch.cat(parts) / self.card.temperature", "torch.cat(parts)"),
+        ("torch.cat(batches) / self.card.temperature", "torch.cat(batches)"),
         ("torch.softmax(logits, dim=1)[:, -1]", "torch.softmax(logits, dim=1)[:, 0]"),
         ("if card.outputs not in (CELL_TYPES, (*CELL_TYPES, OTHER)):", "if len(card.outputs) not in (5, 6):"),
     ]),
