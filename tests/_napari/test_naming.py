@@ -9,20 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Image
 
-from napari_wbc._napari import saved
+from napari_wbc._napari import autosave, saved
 from napari_wbc._napari.crops import BY_ID, Crops
 from napari_wbc._napari.keys import DEFAULTS
 from napari_wbc._napari.naming import Naming
-from napari_wbc._napari.opening import in_reviews, look_at, opened
+from napari_wbc._napari.opening import in_reviews, look_at, opened, save_unattended
+from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.reopening import reviewed_layers
-from napari_wbc._napari.reviews import Item, open_reviews, session_of
+from napari_wbc._napari.reviews import Item, name_of, open_reviews, session_of
 from napari_wbc._napari.saved import Folder, edit, read_saved, take_back
 from napari_wbc._napari.saving import save
 from napari_wbc._napari.session import Session
 from napari_wbc.batch import analyse_folder
 from napari_wbc.errors import ResultsError, StorageError, UsageError
-from napari_wbc.results import images_in, iter_records, read_record
+from napari_wbc.results import images_in, iter_records, read_analysis, read_record
 from napari_wbc.review import rename
 from tests.fakes import load_fakes
 from tests.smears import write_slides
@@ -131,6 +133,30 @@ def test_an_open_image_is_named_in_its_review_not_behind_its_layers(folder: Path
     assert naming.undo() == ({}, None)  # what was named before it was opened is its review's
     save(session)
     assert types(folder, image) == [cell.cell_type for cell in now_there.cells]
+
+
+def test_cells_that_were_analysed_anew_are_not_named_by_the_numbers_of_their_record(folder: Path) -> None:
+    viewer, first = ViewerModel(), next(iter(read_saved(folder, {}).values()))
+    image = first.record.image
+    viewer.layers.extend(reviewed_layers(folder, image))
+    assert isinstance(viewer.layers[0], Image)
+    show_analysis(viewer.layers, viewer.layers[0], read_analysis(folder, image))
+    with pytest.raises(UsageError, match="is not as it was saved"):
+        in_reviews(viewer, [Item(first, 1)])
+
+
+def test_what_a_letter_saves_is_not_offered_as_unsaved(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "kept")
+    session, other = (reviewed(folder, image) for image in [name for name in read_saved(folder, {}) if types(folder, name)][:2])
+    for each in (session, other):
+        each.name("smudge", [1])
+        autosave.Autosave(each).keep()
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    assert save_unattended(session) == folder
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == [other.key]
+    assert (session.unsaved, other.unsaved) == (False, True)
+    assert "smudge" in types(folder, name_of(session))
+    assert "smudge" not in types(folder, name_of(other))
 
 
 def test_images_of_equal_names_in_two_folders_are_not_taken_for_each_other(folder: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 from PIL import Image as Pillow
 
-from napari_wbc._napari import autosave
+from napari_wbc._napari import autosave, saving
 from napari_wbc._napari.keys import Keys
 from napari_wbc._napari.origin import MadeBy, origin, place_of
 from napari_wbc._napari.place import show_analysis
@@ -248,7 +248,9 @@ def test_after_readings_could_not_be_written_a_review_is_saved_all_the_same(draw
     assert save(drawn).cells[0].cell_type == "blast"
 
 
-def test_a_saved_review_that_is_analysed_again_is_hidden_and_copied_before_it_is_replaced(folder: Path) -> None:
+def test_a_saved_review_that_is_analysed_again_is_hidden_and_copied_before_it_is_replaced(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image = "slide-1/field-1.png"
     first = opened(reviewed_layers(folder, image))
     first.name("blast", [1])
@@ -270,6 +272,12 @@ def test_a_saved_review_that_is_analysed_again_is_hidden_and_copied_before_it_is
     anew.name("artefact", [1])
     save(anew)
     assert len(list((folder / "replaced").iterdir())) == 1  # what is replaced now is the review itself
+
+    monkeypatch.setattr(saving, "date", lambda: "later")
+    replaced = read_record(folder, image)
+    again.name("artefact", [2])
+    save(again)  # the cells before, which are shown again
+    assert read_record(folder / "replaced" / "later", image) == replaced
 
 
 def test_next_and_previous_pass_over_failed_images(folder: Path, tmp_path: Path) -> None:
@@ -465,7 +473,7 @@ import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from pathlib import Path
 from napari.components import ViewerModel
-from napari_wbc._napari import autosave
+from napari_wbc._napari import autosave, saving
 from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.readings import read_by, readers, with_readings
 from napari_wbc._napari.reviews import session_of

@@ -162,7 +162,7 @@ def test_closing_the_window_makes_the_tables_of_what_was_named(
     qtbot.keyClick(gallery.view, Qt.Key.Key_S)
     table = folder / "cells.csv"
     assert ",smudge," not in table.read_text()
-    gallery.window().close()
+    viewer.close()
     qtbot.waitUntil(lambda: ",smudge," in table.read_text(), timeout=30_000)
     assert table.read_text().count(",smudge,") == 2
 

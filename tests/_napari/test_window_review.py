@@ -319,6 +319,8 @@ def test_a_window_that_is_not_closed_after_all_keeps_its_review(viewer: Any, mon
     assert window.isVisible()
     widget.verticalScrollBar().show()
     widget.verticalScrollBar().hide()  # as where the dock becomes tall enough
+    for floating in (True, False):
+        widget.parent().setFloating(floating)
     assert widget.session is not None
     viewer.close()
     assert widget.session is None

@@ -129,6 +129,11 @@ class Autosave:
             self._place, self._kept = None, (self.session.analysis, self.session.vouched)
 
 
+def drop_kept(session: Session) -> None:
+    """Nothing is left to keep of a review that no `Autosave` keeps any more."""
+    shutil.rmtree(folder_of_kept() / session.key, ignore_errors=True)
+
+
 def kept_work(root: Path | None = None) -> list[Kept]:
     """Work that no running napari owns, latest first."""
     found = []

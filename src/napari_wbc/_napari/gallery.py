@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from weakref import WeakSet
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QModelIndex, QObject, QTimer
@@ -24,6 +25,7 @@ from .reviews import Item, Source, address_of, cells_of, open_reviews, results_f
 from .saved import Folder, Saved
 from .session import Session
 from .slide_layer import renew_types, shows_slide
+from .tool import main_window
 
 TICK_MS = 250
 OPEN_IMAGES, RESULTS_FOLDER = "open", "folder"
@@ -66,6 +68,7 @@ class Gallery(QWidget):
         self._letters, self._own = letters, dict[str, str]()
         self._tell_keys()
         self._seen: list[tuple[Source, object]] = []
+        self._named = WeakSet[Session]()
         self._following, self._followed = False, list[tuple[Session, tuple[int, ...]]]()
         self.setMinimumHeight(MIN_HEIGHT_PX)
         selection = self.view.selectionModel()
@@ -191,24 +194,30 @@ class Gallery(QWidget):
         items, sessions = in_reviews(self.viewer, chosen), self.sessions()
         if sessions != before:
             self.message.setText("The image is open, so its review has begun; every letter saves it.")
-        self.window().installEventFilter(self)  # type: ignore[union-attr]
+        main_window(self).installEventFilter(self)
+        self._named.update(item.source for item in items if isinstance(item.source, Session))
         self._take_place(self.naming.do(letter, items, sessions[0].by if sessions else user()))
-        self._save()
         if last + 1 < len(self.crops.items):
             self.view.setCurrentIndex(self.crops.index(last + 1))
+        self._save()
 
     def _undo(self) -> None:
         self.naming.forget(opened(self.viewer))
-        replaced, back = self.naming.undo()
+        try:
+            replaced, back = self.naming.undo()
+        finally:
+            self._save()
         self._take_place(replaced)
-        self._save()
         rows = [row for row, item in enumerate(self.crops.items) if (address_of(item.source), item.cell_id) == back]
         if rows:
             self.view.setCurrentIndex(self.crops.index(rows[0]))
 
     def _save(self) -> None:
-        for folder in save_unattended(self.viewer):
-            self.naming.tables.due(folder)
+        """Keep what letters did in reviews that nothing else keeps."""
+        for session in [session for session in self._named if session.open]:
+            folder = save_unattended(session)
+            if folder is not None:
+                self.naming.tables.due(folder)
 
     def _take_place(self, replaced: Mapping[Saved, Saved]) -> None:
         for before, after in replaced.items():

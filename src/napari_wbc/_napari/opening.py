@@ -10,12 +10,14 @@ from napari.layers import Image, Labels
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication
 
+from ..errors import UsageError
+from .autosave import drop_kept
 from .naming import Address
-from .origin import place_of
+from .origin import origin, place_of
 from .place import made_from
 from .reopening import reviewed_layers
 from .review_widget import ReviewCells
-from .reviews import Item, Source, address_of, open_reviews, session_of
+from .reviews import Item, Source, address_of, name_of, open_reviews, session_of
 from .saved import Saved
 from .saving import save
 from .session import Session
@@ -42,12 +44,18 @@ def in_reviews(viewer: ViewerModel, items: Sequence[Item]) -> list[Item]:
     Raises
     ------
     UsageError
-        If the review of an open image cannot begin; as in `session_of`.
+        If an open image was analysed or changed since it was saved, or its review cannot begin; as in `session_of`.
     """
     there, reviews = opened(viewer), dict[Source, Source]()
     for source in {item.source for item in items}:
         if isinstance(source, Saved) and address_of(source) in there:
-            reviews[source] = session_of(viewer, there[address_of(source)])
+            labels = there[address_of(source)]
+            made = origin(labels)
+            if made is None or made.record != source.record:
+                raise UsageError(
+                    f"{name_of(source)} is open and is not as it was saved: review and save '{labels.name}' first."
+                )
+            reviews[source] = session_of(viewer, labels)
     return [Item(reviews.get(item.source, item.source), item.cell_id) for item in items]
 
 
@@ -78,22 +86,14 @@ def _look_at_slide(viewer: Viewer, saved: Saved, cell_id: int) -> None:
     scene.camera.zoom = max(scene.camera.zoom, LOOK_PX / max(cell.box.height, cell.box.width))
 
 
-def save_unattended(viewer: ViewerModel) -> list[Path]:
-    """Save the reviews of images of results folders that no *Review cells* keeps, and give their folders.
-
-    Raises
-    ------
-    WbcError
-        As `saving.save`.
-    """
-    attended = {widget.session for widget in _review_widgets()}
-    folders = []
-    for session in open_reviews(viewer):
-        place = place_of(session.image)
-        if place is not None and session.unsaved and session not in attended:
-            save(session)
-            folders.append(place.folder)
-    return folders
+def save_unattended(session: Session) -> Path | None:
+    """Save a review of an image of a results folder that no *Review cells* keeps, and give that folder; errors as in `save`."""
+    place = place_of(session.image)
+    if place is None or not session.unsaved or any(widget.session is session for widget in _review_widgets()):
+        return None
+    save(session)
+    drop_kept(session)
+    return place.folder
 
 
 def _review_widgets() -> list[ReviewCells]:

@@ -26,7 +26,7 @@ from .reading_view import SHOWN_PX, Picture, Result
 from .readings import read_by, readers, with_readings
 from .reviews import name_of, session_of
 from .session import Session
-from .tool import ToolWidget, chosen, window_closed
+from .tool import ToolWidget, chosen, main_window, window_closed
 
 MARGIN = 0.6
 
@@ -87,7 +87,7 @@ class SecondReading(ToolWidget):
         self._blind = blind.begin(self.viewer)
         for event in (self.viewer.layers.events.inserted, self.viewer.layers.events.removed):
             event.connect(self._on_layers)
-        self.window().installEventFilter(self)  # type: ignore[union-attr]
+        main_window(self).installEventFilter(self)
         self._next()
 
     def end(self) -> None:

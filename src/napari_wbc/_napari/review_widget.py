@@ -23,7 +23,7 @@ from .panels import Action, FilePanel, NamePanel, OutlinePanel
 from .reviews import session_of
 from .session import Session
 from .status import describe_cell, describe_review
-from .tool import ToolWidget, chosen, window_closed
+from .tool import ToolWidget, chosen, main_window, window_closed
 
 TICK_MS = 250
 """How often the widget looks for what a person has edited: Features table and boxes tell nobody."""
@@ -86,7 +86,7 @@ class ReviewCells(ToolWidget):
         actions = {key: partial(self.act, action) for key, action in self._actions().items()}
         undo, redo = partial(self.act, Session.undo), partial(self.act, Session.redo)
         self._keys = Keys(session.layers, actions | {"Control-Z": undo, "Control-Shift-Z": redo})
-        self.window().installEventFilter(self)  # type: ignore[union-attr]
+        main_window(self).installEventFilter(self)
         self._timer.start(TICK_MS)
         self._refresh()
         return session

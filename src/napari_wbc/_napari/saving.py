@@ -24,7 +24,7 @@ from ..results.record import Origin as RecordOrigin
 from ..results.replaced import copy_old, date
 from ..results.runfile import NAME, Model, begin, check_out, input_root, now, read_run, relative_root, write_run
 from ..results.storage import file_sha256, write_bytes
-from ..review.readings import gone, write_readings
+from ..review.readings import gone, read_readings, write_readings
 from .origin import KEY, MadeBy, Place, note, origin, place_of, set_place
 from .readings import read_of
 from .saved import written
@@ -57,8 +57,8 @@ def save(session: Session, folder: Path | None = None) -> Record:
         place = before
     _refuse_changed(place)
     made = origin(session.labels)
-    if (made is None or made.record is None) and _has_human_work(place):
-        copy_old(place.folder, place.image, date())  # it was analysed again
+    if _is_there(place) and (made is None or made.record != read_record(place.folder, place.image)):
+        _copy_work(place)  # of other cells than these
     record = write_review(place, work_of(session))
     set_place(session.image, replace(place, known=record_sha256(place.folder, place.image)))
     note(session.labels, record=record)
@@ -77,6 +77,11 @@ def _refuse_changed(place: Place) -> None:
             f"{place.image} was reviewed or analysed anew in {place.folder} by somebody else, or in another window, and is not "
             "written over. Save in another folder, or drop that folder on napari to go on with what is there."
         )
+
+
+def _copy_work(place: Place) -> None:
+    if _has_human_work(place) or read_readings(place.folder, place.image):
+        copy_old(place.folder, place.image, date())
 
 
 def _has_human_work(place: Place) -> bool:

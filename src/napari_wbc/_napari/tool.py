@@ -110,10 +110,19 @@ class ToolWidget(QScrollArea):
                 raise UsageError(f"Layer '{layer.name}' was closed while it was analysed; the result is not shown.")
 
 
+def main_window(widget: QWidget) -> QWidget:
+    """The window of napari that a widget belongs to, also from a dock that floats."""
+    window = widget.window()
+    while window is not None and (parent := window.parentWidget()) is not None:
+        window = parent.window()
+    assert window is not None
+    return window
+
+
 def window_closed(widget: QWidget, watched: QObject | None, event: QEvent | None) -> bool:
-    """Whether the event, seen by an event filter, says that the window of a widget has closed: it is hidden, by the program."""
+    """Whether the event, seen by an event filter, says that napari's window has closed: the program has hidden it."""
     hides = event is not None and event.type() == QEvent.Type.Hide and not event.spontaneous()
-    return hides and watched is widget.window()
+    return hides and watched is main_window(widget)
 
 
 def chosen(box: ComboBox) -> Any:

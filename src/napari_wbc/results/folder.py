@@ -149,6 +149,11 @@ def _encode(record: Record) -> bytes:
     return f"{text}\n".encode()
 
 
+def readings_path(out: Path, image: str) -> Path:
+    """Where the readings of an image are."""
+    return place(out, "readings", image, ".csv")
+
+
 def record_path(out: Path, image: str) -> Path:
     """Where the record is: `records/<image path>.json`."""
     return place(out, "records", image, ".json")

@@ -13,7 +13,8 @@ from pathlib import Path
 from ..cells import Box, Cell, CellTable
 from ..errors import ResultsError
 from ..results import tables
-from ..results.storage import place, write_bytes
+from ..results.folder import readings_path
+from ..results.storage import write_bytes
 from .agreement import said_by_model
 
 
@@ -35,11 +36,6 @@ COLUMNS = tuple(field.name for field in fields(Reading))
 
 EXPORTED = ("image", "cell_id", "reader", "cell_type", "first_reading", "model")
 """Columns of one reading beside what was said before; `cell_type` is what the second reader said."""
-
-
-def readings_path(out: Path, image: str) -> Path:
-    """Where the readings of an image are."""
-    return place(out, "readings", image, ".csv")
 
 
 def read_readings(out: Path, image: str) -> list[Reading]:
