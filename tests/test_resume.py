@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from napari_wbc.batch import Redo, Shard, preview
 from napari_wbc.batch.discover import discover
 from napari_wbc.batch.resume import plan
+from napari_wbc.cells import Probabilities, RgbImage
 from napari_wbc.config import Settings
 from napari_wbc.errors import UsageError
 from napari_wbc.pipeline import Models
@@ -158,6 +160,23 @@ def test_a_persons_work_is_overwritten_only_when_asked_and_copied_first(smears: 
     assert sorted(path.name for path in replaced.rglob("*") if path.is_file()) == ["field-2.png.json", "field-2.png.tif"]
     go(smears, tmp_path / "fresh")
     assert contract(out) == contract(tmp_path / "fresh")
+
+
+def test_what_a_person_saves_while_the_run_works_is_kept(smears: Path, out: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Meanwhile(FakeSegmenter):
+        saved: tuple[bytes, bytes] | None = None
+
+        def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+            if self.saved is None:
+                save_as_a_persons(out, B)
+                self.saved = record_path(out, B).read_bytes(), labels_path(out, B).read_bytes()
+            return super().__call__(images)
+
+    segmenter = Meanwhile()
+    with caplog.at_level(logging.WARNING):
+        go(smears, out, lambda: Models(segmenter, FakeClassifier()), SETTINGS.model_copy(update={"min_score": 0.1}))
+    assert (record_path(out, B).read_bytes(), labels_path(out, B).read_bytes()) == segmenter.saved
+    assert "reviewed while the run worked" in caplog.text
 
 
 def test_unchanged_work_of_a_person_is_not_touched_even_then(smears: Path, out: Path) -> None:

@@ -225,6 +225,7 @@ def test_wrong_use_is_refused_with_what_to_do(results: Path, tmp_path: Path) -> 
         "either a finished model": ("segmenter", results, "-o", new, "--from", old, "--start", "none"),
         "must end with .safetensors": ("segmenter", results, "-o", tmp_path / "new.pt", "--from", old),
         "is already there": ("segmenter", results, "-o", old, "--from", old),
+        "already there": ("segmenter", results, "-o", old, "--from", old, "--resume"),
         "a classifier is expected": ("classifier", results, "-o", new, "--from", old),
         "not a results folder": ("segmenter", tmp_path, "-o", new, "--from", old),
         "trains one map": ("segmenter", results, "-o", new, "--from", old, "--recipe", "paper"),

@@ -52,6 +52,7 @@ class Job:
     """What the work on every image of a run needs besides the models. It can be pickled; its paths are absolute.
 
     `root` is the folder of the images, and `group_images` the number analysed together, on which the results do not depend.
+    Without `overwrite_reviewed` what a person has saved in the meantime stays.
     """
 
     out: Path
@@ -59,6 +60,7 @@ class Job:
     settings: Settings
     engine: Engine
     group_images: int = GROUP_IMAGES
+    overwrite_reviewed: bool = False
 
     @property
     def origin(self) -> Origin:

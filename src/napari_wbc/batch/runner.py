@@ -133,7 +133,7 @@ def run(
         tasks = plan(out, found.images, engine.origin(settings), redo)
         seen: Counter[str] = Counter(skipped=0)
         n_failed = 0
-        job = Job(out.absolute(), found.root, settings, engine, group_images)
+        job = Job(out.absolute(), found.root, settings, engine, group_images, redo.overwrite_reviewed)
         for item in _settle(tasks, crew, job):
             if isinstance(item, Advance):
                 yield Progress(item.image, "working", None, None, seen.total(), len(tasks), item.done, item.total)

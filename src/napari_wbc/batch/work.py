@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..cells import Analysis
 from ..config import Settings
-from ..errors import StorageError
+from ..errors import ResultsError, StorageError
 from ..pipeline import Models, analyse_many
-from ..results import write_analysis, write_failure, write_slide
+from ..results import read_record, record_path, write_analysis, write_failure, write_slide
 from ..results.record import ImageRow, Record, Timing
 from ..results.runfile import now
 from ..results.unfinished import forget
@@ -160,8 +161,12 @@ def _analyse(group: Sequence[Loaded], models: Models, settings: Settings, tile_p
 
 
 def _commit(outcome: _Outcome, job: Job) -> Record:
-    """Write what is known of an image."""
+    """Write what is known of an image, unless a person has saved a review of it since the run began."""
     loaded, result = outcome.loaded, outcome.result
+    saved = None if job.overwrite_reviewed else _reviewed(job.out, loaded.name)
+    if saved is not None:
+        logger.warning("%s was reviewed while the run worked, and is kept as it was saved.", loaded.name)
+        return saved
     timing = Timing(read_s=round(loaded.read_s, 4), analyse_s=round(outcome.analyse_s, 4), finished_at=now())
     source, slide = loaded.source, loaded.name if loaded.slide else None
     if isinstance(result, Analysis):
@@ -175,3 +180,14 @@ def _commit(outcome: _Outcome, job: Job) -> Record:
     if slide:
         forget(job.out, loaded.name)
     return record
+
+
+def _reviewed(out: Path, image: str) -> Record | None:
+    """The record of an image that a person has worked on, or None."""
+    if not record_path(out, image).exists():
+        return None
+    try:
+        record = read_record(out, image)
+    except ResultsError:
+        return None  # damaged: the run has copied it
+    return record if record.has_human_work else None

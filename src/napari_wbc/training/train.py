@@ -96,9 +96,10 @@ def _check_place(request: Request) -> None:
     model, folder = request.model, request.folder
     if model.suffix != ".safetensors":
         raise UsageError(f"The model file must end with .safetensors, found {model.name!r}.")
-    if request.resume:
+    n = len(read_history(folder).epochs)
+    if n and request.resume:
         return
-    if n := len(read_history(folder).epochs):
+    if n:
         raise UsageError(f"{folder} holds a training of {n} epochs. Continue it with --resume, or name another model with -o.")
     if model.exists():
         raise UsageError(f"{model} is already there. Name another file with -o.")
