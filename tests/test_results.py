@@ -453,3 +453,18 @@ def test_a_user_without_a_name_is_unknown(monkeypatch: pytest.MonkeyPatch, error
 
 def test_place_keeps_the_suffix() -> None:
     assert place(Path("out"), "labels", "s1/a.jpg", ".tif") == Path("out/labels/s1/a.jpg.tif")
+
+
+def test_a_folder_of_records_that_cannot_be_read_is_no_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "records" / "s1").mkdir(parents=True)
+    assert images_in(tmp_path / "nowhere") == images_in(tmp_path) == []
+
+    def scandir(path: str) -> object:
+        if path.endswith("s1"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path)
+
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(ResultsError, match="s1 cannot be looked at: Permission denied"):
+        images_in(tmp_path)

@@ -160,13 +160,28 @@ def record_path(out: Path, image: str) -> Path:
 
 
 def images_in(out: Path) -> list[str]:
-    """The images that have a record, in alphabetical order."""
+    """The images that have a record, in alphabetical order.
+
+    Raises
+    ------
+    ResultsError
+        If a folder of records cannot be looked at.
+    """
     root, found = out / "records", []
-    for folder, _, names in os.walk(root):
+    for folder, _, names in os.walk(root, onerror=_refuse):
         below = Path(folder).relative_to(root)
         names = [name for name in names if name.endswith(".json") and not name.startswith("._")]  # macOS puts ._x beside x
         found += [(below / name).as_posix()[: -len(".json")] for name in names]
     return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """An unreadable folder must not look like one without records; one that is not there has none."""
+    if not isinstance(error, FileNotFoundError):
+        message = (
+            f"The records in {error.filename} cannot be looked at: {error.strerror}. See to its permission, or to the drive."
+        )
+        raise ResultsError(message) from error
 
 
 def iter_records(out: Path) -> Iterator[Record]:
