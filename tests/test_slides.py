@@ -21,7 +21,7 @@ from napari_wbc.batch.runner import run
 from napari_wbc.batch.verify import verify
 from napari_wbc.cells import Box, Probabilities, RgbImage
 from napari_wbc.config import Settings
-from napari_wbc.errors import StorageError
+from napari_wbc.errors import StorageError, UnreadableImageError
 from napari_wbc.exchange.transfer import export_results
 from napari_wbc.pipeline import Models, Step, analyse, finish
 from napari_wbc.pyramids import open_pyramid
@@ -289,6 +289,27 @@ def test_a_full_disk_in_the_middle_of_a_slide_stops_the_run(
     with pytest.raises(StorageError, match="the disk is full"):
         go(slide_folder, out, settings=SETTINGS)
     monkeypatch.setattr(os, "replace", real)
+    assert counted(slide_folder, out, Counting()) == 8 - 4
+
+
+def test_a_drive_that_goes_in_the_middle_of_a_slide_stops_the_run_and_keeps_its_tiles(
+    slide_folder: Path, tmp_path: Path
+) -> None:
+    class Leaving(FakeSegmenter):
+        seen = 0
+
+        def __call__(self, given: Sequence[RgbImage]) -> list[Probabilities]:
+            self.seen += 1
+            if self.seen == 5:
+                slide_folder.rename(tmp_path / "away")
+                raise UnreadableImageError("a.tif: a tile cannot be read")
+            return super().__call__(given)
+
+    out = tmp_path / "out"
+    with pytest.raises(StorageError, match="The folder of the images has gone"):
+        go(slide_folder, out, lambda: Models(Leaving(), FakeClassifier()), SETTINGS)
+    assert not (out / "records" / "a.tif.json").exists()
+    (tmp_path / "away").rename(slide_folder)
     assert counted(slide_folder, out, Counting()) == 8 - 4
 
 

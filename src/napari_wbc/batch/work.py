@@ -70,6 +70,8 @@ def work(images: Sequence[InputImage], job: Job, models: Models) -> Rows:
                 yield from _written(writes, 0)
                 start = time.perf_counter()
                 found = yield from analyse_slide(group[0], group[0].slide, models, job)
+                if isinstance(found, Failure):
+                    _check_root(job)
                 outcomes = [_Outcome(group[0], found, time.perf_counter() - start)]
             else:
                 outcomes = _analyse(group, models, job.settings)
@@ -105,8 +107,8 @@ def _read_ahead(images: Iterable[InputImage], reader: ThreadPoolExecutor, job: J
         loaded = attempt(name, read.result)
         if isinstance(loaded, Failure):
             loaded = Loaded(name, None, loaded.reason)
-        if loaded.field is None and not job.root.is_dir():
-            raise StorageError(f"The folder of the images has gone: {job.root}. Bring it back, then run again.")
+        if loaded.field is None:
+            _check_root(job)
         return loaded
 
     for image in images:
@@ -115,6 +117,12 @@ def _read_ahead(images: Iterable[InputImage], reader: ThreadPoolExecutor, job: J
             yield next_read()
     while reads:
         yield next_read()
+
+
+def _check_root(job: Job) -> None:
+    """What cannot be read because its drive has gone is no failed image."""
+    if not job.root.is_dir():
+        raise StorageError(f"The folder of the images has gone: {job.root}. Bring it back, then run again.")
 
 
 def _groups(images: Iterable[Loaded], group_images: int) -> Generator[list[Loaded]]:
