@@ -134,6 +134,8 @@ def _undo(named: Named) -> Source | None:
     if named.undo_by not in source.history.done:
         return None
     if source.history.done[-1] is not named.undo_by:
-        raise UsageError(f"{name_of(source)} was changed on its layers since. Undo there: Ctrl+Z.")
+        raise UsageError(
+            f"{name_of(source)} was changed on its layers since. Take it up in Review cells and press Ctrl+Z there."
+        )
     source.undo()
     return source
