@@ -25,14 +25,19 @@ from tests.smears import smear
 pytestmark = pytest.mark.gui
 
 
-def test_a_second_reading_is_blind_kept_and_compared(
-    make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def session(make_napari_viewer: Callable[..., Any]) -> Any:
+    """The review of three cells in a window."""
     viewer = make_napari_viewer()
     pixels = smear(3, n_cells=3, shape=(96, 240))
     image = viewer.add_image(pixels, rgb=True, name="field")
-    labels = show_analysis(viewer.layers, image, analyse(Field(pixels, 0.3), load_fakes()))
-    session = session_of(viewer, labels)
+    return session_of(viewer, show_analysis(viewer.layers, image, analyse(Field(pixels, 0.3), load_fakes())))
+
+
+def test_a_second_reading_is_blind_kept_and_compared(
+    session: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, image, labels = session.viewer, session.image, session.labels
     session.name("basophil", [1, 2])
     before = session.analysis
     _, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Second reading")
@@ -63,14 +68,10 @@ def test_a_second_reading_is_blind_kept_and_compared(
 
 
 def test_a_cell_whose_reading_could_not_be_kept_is_shown_until_it_is(
-    make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    viewer = make_napari_viewer()
-    pixels = smear(3, n_cells=3, shape=(96, 240))
-    image = viewer.add_image(pixels, rgb=True, name="field")
-    labels = show_analysis(viewer.layers, image, analyse(Field(pixels, 0.3), load_fakes()))
-    save(session_of(viewer, labels), tmp_path / "out")
-    _, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Second reading")
+    save(session, tmp_path / "out")
+    _, widget = session.viewer.window.add_plugin_dock_widget("napari-wbc", "Second reading")
     widget.reader.setCurrentText("Bob")
     widget.job.run_button.click()
     shown, order = widget.picture.pixmap().toImage(), list(widget.left)
