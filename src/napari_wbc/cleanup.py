@@ -43,9 +43,10 @@ def drop_doubtful(labels: Labels, probability: Probabilities, min_score: float) 
     -------
     The labels of the rest, numbered 1..m in the same order, and the mean probability of each.
     """
-    flat = labels.ravel()
-    areas = np.bincount(flat)
-    scores = np.bincount(flat, weights=probability.ravel()) / np.maximum(areas, 1)
+    inside = np.flatnonzero(labels)
+    ids = labels.ravel()[inside]
+    areas = np.bincount(ids, minlength=1)
+    scores = np.bincount(ids, weights=probability.ravel()[inside], minlength=1) / np.maximum(areas, 1)
     kept = (areas > 0) & (scores >= min_score)
     kept[0] = False
     new_ids = np.where(kept, np.cumsum(kept), 0).astype(np.int32)

@@ -47,9 +47,12 @@ def separate(mask: Mask, core: Probabilities | None, core_threshold: float, min_
     markers = label_components((core >= core_threshold / 2) & mask)
     strong = np.zeros(int(markers.max(initial=0)) + 1, dtype=bool)
     strong[markers[core >= core_threshold]] = True
-    markers = np.where(strong[markers], markers, 0)
-    component_of = np.zeros(int(markers.max(initial=0)) + 1, dtype=np.int32)  # a marker lies in one component
-    component_of[markers] = np.where(markers > 0, labels, 0)
+    inside = np.flatnonzero(markers)
+    is_strong = strong[markers.flat[inside]]
+    markers.flat[inside[~is_strong]] = 0
+    inside = inside[is_strong]
+    component_of = np.zeros(len(strong), dtype=np.int32)  # a marker lies in one component
+    component_of[markers.flat[inside]] = labels.flat[inside]
     crowded = np.flatnonzero(np.bincount(component_of[component_of > 0]) > 1)
     if not len(crowded):
         return labels
@@ -78,8 +81,7 @@ def _flood(core: Probabilities, seeds: Labels, inside: Mask, min_area_px: int) -
 
 def _renumber(labels: Labels) -> Labels:
     """The same objects as 1..n, in raster order of their first pixel."""
-    ids, first = np.unique(labels, return_index=True)
-    ids, first = ids[ids > 0], first[ids > 0]
+    ids, first = np.unique(labels[labels > 0], return_index=True)
     lookup = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.int32)
     lookup[ids[np.argsort(first)]] = np.arange(1, len(ids) + 1)
     return np.asarray(lookup[labels])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -48,13 +47,13 @@ def _intervals(side: int, tile_px: int, halo_px: int) -> list[tuple[int, int, in
     return [(start, start + tile_px, cuts[i], cuts[i + 1]) for i, start in enumerate(starts)]
 
 
-def stitch(parts: Sequence[Probabilities], tiles: Sequence[Window], shape: tuple[int, int]) -> Probabilities:
-    """The (K, H, W) array whose inner boxes come from the parts (K, h, w) computed in the windows."""
-    if len(tiles) == 1:
-        return parts[0]
-    whole = np.empty((len(parts[0]), *shape), dtype=np.float32)
-    for part, tile in zip(parts, tiles, strict=True):
-        rows, columns = tile.inner.slices
-        y, x = tile.outer.y0, tile.outer.x0
-        whole[:, rows, columns] = part[:, rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
+def stitch(part: Probabilities, tile: Window, shape: tuple[int, int], whole: Probabilities | None = None) -> Probabilities:
+    """The array (K, H, W) with what of a part (K, h, w) lies in the inner box of its window; the first part begins it."""
+    if part.shape[1:] == shape:
+        return part
+    if whole is None:
+        whole = np.empty((len(part), *shape), dtype=np.float32)
+    rows, columns = tile.inner.slices
+    y, x = tile.outer.y0, tile.outer.x0
+    whole[:, rows, columns] = part[:, rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
     return whole

@@ -67,16 +67,17 @@ def segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Setti
     """The cells at a scale, large images tile by tile."""
     image = scaling.to_analysis(field.pixels, scale.analysis_scale)
     tiles = windows(image.shape[:2], tile_px)
-    outputs = []
+    probabilities = None
     for i, tile in enumerate(tiles):
         yield Step("segment", i, len(tiles))
-        outputs += segmenter([image[tile.outer.slices]])
-    probabilities = stitch(outputs, tiles, image.shape[:2])
+        (part,) = segmenter([image[tile.outer.slices]])
+        probabilities = stitch(part, tile, image.shape[:2], probabilities)
+    assert probabilities is not None
     labels, scores = np.zeros(image.shape[:2], np.int32), dict[int, float]()
     box = Box.around(probabilities[0] >= settings.mask_threshold)
     if box is not None:  # outside of it is nothing to clean up
         labels[box.slices], scores = _number(probabilities[:, *box.slices], settings)
-    return Found(image, labels, scores, probabilities[0])
+    return Found(image, labels, scores, probabilities[0].copy())
 
 
 def _number(probabilities: Probabilities, settings: Settings) -> tuple[Labels, dict[int, float]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image as Pillow
 from scipy import ndimage
@@ -42,34 +44,31 @@ def to_native(labels: Labels, probability: Probabilities, threshold: float, shap
     cell that it surrounds.
     """
     native = np.zeros(shape, dtype=np.int32)
-    grown = _grown(labels)
+    map_of_wbc = Pillow.fromarray(probability)
     fy, fx = labels.shape[0] / shape[0], labels.shape[1] / shape[1]
-    for i, slices in enumerate(ndimage.find_objects(grown), start=1):
+    for i, slices in enumerate(ndimage.find_objects(labels), start=1):
         if slices is None:
             continue
-        (y0, y1), (x0, x1) = ((int(s.start / f), int(np.ceil(s.stop / f))) for s, f in zip(slices, (fy, fx), strict=True))
-        y1, x1 = min(y1, shape[0]), min(x1, shape[1])
+        grown, top, left = _grown(labels, slices)
+        box = Box.around(grown == i)
+        assert box is not None
+        y0, y1 = int((top + box.y0) / fy), min(int(np.ceil((top + box.y1) / fy)), shape[0])
+        x0, x1 = int((left + box.x0) / fx), min(int(np.ceil((left + box.x1) / fx)), shape[1])
         rows = ((np.arange(y0, y1) + 0.5) * fy).astype(int)
         columns = ((np.arange(x0, x1) + 0.5) * fx).astype(int)
-        smooth = Pillow.fromarray(probability).resize(
-            (x1 - x0, y1 - y0), Pillow.Resampling.BILINEAR, box=(x0 * fx, y0 * fy, x1 * fx, y1 * fy)
-        )
-        near = grown[np.ix_(rows, columns)]
+        smooth = map_of_wbc.resize((x1 - x0, y1 - y0), Pillow.Resampling.BILINEAR, box=(x0 * fx, y0 * fy, x1 * fx, y1 * fy))
+        near = grown[np.ix_(rows - top, columns - left)]
         cell = (near == i) & (np.asarray(smooth) >= threshold)
         cell = one_piece(cell) & np.isin(near, (0, i)) if cell.any() else labels[np.ix_(rows, columns)] == i
         native[y0:y1, x0:x1][cell] = i
     return native
 
 
-def _grown(labels: Labels) -> Labels:
-    """The labels (h, w) with each cell grown by two pixels into the background."""
-    found = Box.around(labels)
-    if found is None:
-        return labels
-    window = slice(max(0, found.y0 - 4), found.y1 + 4), slice(max(0, found.x0 - 4), found.x1 + 4)
-    grown, near = labels.copy(), labels[window]
-    grown[window] = np.where(near > 0, near, ndimage.grey_dilation(near, size=(5, 5)))
-    return grown
+def _grown(labels: Labels, around: Sequence[slice]) -> tuple[Labels, int, int]:
+    """The labels (h, w) about a cell, each grown by two pixels into the background; and the first row and column of them."""
+    rows, columns = (slice(max(0, side.start - 4), side.stop + 4) for side in around)
+    near = labels[rows, columns]
+    return np.where(near > 0, near, ndimage.grey_dilation(near, size=(5, 5))), rows.start, columns.start
 
 
 def one_piece(mask: Mask) -> Mask:
