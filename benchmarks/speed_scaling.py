@@ -46,10 +46,10 @@ def report(work: Path, fields: Sequence[Path], workers: int) -> Iterator[str]:
         folder = work / f"{n}-cells"
         folder.mkdir()
         for i in range(4):
-            Pillow.fromarray(draw_field(np.random.default_rng(i), (2000, 2000), n, um_per_px=0.1).image).save(
+            Pillow.fromarray(draw_field(np.random.default_rng(i), (2000, 2000), n, um_per_px=0.2).image).save(
                 folder / f"{i}.png"
             )
-        now = run([folder], work / f"{n}-cells-out", workers, ["--um-per-px", "0.1"])
+        now = run([folder], work / f"{n}-cells-out", workers, ["--um-per-px", "0.2"])
         yield f"| {len(now.diameters_px) / now.n_fields:.0f} | {now.s:.1f} | {now.gb:.2f} |"
 
 
