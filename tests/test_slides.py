@@ -7,7 +7,9 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -97,6 +99,31 @@ def test_the_cells_are_those_of_the_image_in_one_piece_whatever_the_tiles(tile_p
         assert (cell.touches_border, cell.cell_type, cell.nc_ratio) == (same.touches_border, same.cell_type, same.nc_ratio)
         assert ((labels[cell.box.slices] == cell.cell_id) == (alone.labels[cell.box.slices] == same.cell_id)).all()
     assert ((labels > 0) == (alone.labels > 0)).all()
+
+
+class Dawdler(FakeSegmenter):
+    """Every other call takes longer than the next; it knows how many ran at once."""
+
+    def __init__(self) -> None:
+        self.calls, self.running, self.most = count(), 0, 0
+
+    def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        sleep(0.02 + 0.05 * (next(self.calls) % 2))
+        self.running -= 1
+        return super().__call__(images)
+
+
+def test_tiles_that_are_looked_at_together_give_the_same_cells(tmp_path: Path) -> None:
+    path, dawdler = write(tmp_path / "a.tif", crowded()), Dawdler()
+    with open_pyramid(path) as slide:
+        models = Models(dawdler, load_fakes().classifier)
+        together = finish(analyse_slide_steps(slide, models, SETTINGS, 256, at_once=3))
+    alone = analyse_slide(path, tile_px=256)
+    assert dawdler.most == 3
+    assert together.cells == alone.cells
+    assert (whole(together) == whole(alone)).all()
 
 
 def test_empty_tiles_are_skipped_and_cost_no_network(tmp_path: Path) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +19,7 @@ from ..config import Settings
 from ..domain import Numbers, judge, measure_domain
 from ..measure import measure, placed
 from ..nucleus import nucleus_areas_px
-from ..pipeline import Found, Models, Step, Steps, name_steps, segment_at
+from ..pipeline import Found, Models, Step, Steps, finish, name_steps, segment_at
 from ..pyramids import Pyramid
 from ..results.mosaic import Mosaic, pack
 from ..results.record import as_stored
@@ -56,7 +59,12 @@ class SlideAnalysis:
 
 
 def analyse_slide_steps(
-    slide: Pyramid, models: Models, settings: Settings, tile_px: int = TILE_PX, unfinished: Unfinished | None = None
+    slide: Pyramid,
+    models: Models,
+    settings: Settings,
+    tile_px: int = TILE_PX,
+    unfinished: Unfinished | None = None,
+    at_once: int = 1,
 ) -> Steps[SlideAnalysis]:
     """Find, outline, box, measure and name the white blood cells of a slide, step by step: one step for each tile.
 
@@ -68,6 +76,8 @@ def analyse_slide_steps(
         The largest side of what the segmenter sees at once, analysis px; smaller needs less memory.
     unfinished
         Where tiles are kept that are done; those that it has are not analysed again.
+    at_once
+        Tiles that the segmenter looks at together, each in a thread of its own; the result does not depend on it.
 
     Raises
     ------
@@ -78,36 +88,65 @@ def analyse_slide_steps(
     """
     plan = yield from plan_steps(slide, models, settings, tile_px)
     outlines, cells, numbers, n_skipped = Mosaic(slide.shapes[0]), list[Cell](), list[Numbers](), 0
-    kept = iter(unfinished.read() if unfinished else ())
-    for i, tile in enumerate(plan.tiles):
-        yield Step("tile", i, len(plan.tiles))
-        done = next(kept, None)
-        if done is None:
-            done = yield from _tile_steps(plan, tile, outlines, is_judged=len(numbers) < JUDGED_TILES)
-            if unfinished:
-                unfinished.add(done)
-        for cell, packed in zip(done.cells, done.outlines, strict=True):
-            outlines.add(cell.cell_id, cell.box, packed)
-        cells += done.cells
-        numbers += [done.numbers] if done.numbers else []
-        n_skipped += done.is_skipped
+    kept = list(unfinished.read()) if unfinished else []
+    with closing(_looks(plan, plan.tiles[len(kept) :], at_once)) as looks:
+        for i, tile in enumerate(plan.tiles):
+            yield Step("tile", i, len(plan.tiles))
+            if i < len(kept):
+                done = kept[i]
+            else:
+                done = yield from _tile_steps(plan, tile, next(looks), outlines, is_judged=len(numbers) < JUDGED_TILES)
+                if unfinished:
+                    unfinished.add(done)
+            for cell, packed in zip(done.cells, done.outlines, strict=True):
+                outlines.add(cell.cell_id, cell.box, packed)
+            cells += done.cells
+            numbers += [done.numbers] if done.numbers else []
+            n_skipped += done.is_skipped
     known = models.segmenter.domain
     domain = judge(_median(numbers), known) if known and numbers else None
     logger.info("%s: %d cells; %d of %d tiles skipped.", slide.name, len(cells), n_skipped, len(plan.tiles))
     return _numbered(SlideAnalysis(outlines, CellTable(tuple(cells)), plan.scale, domain, len(plan.tiles), n_skipped))
 
 
-def _tile_steps(plan: Plan, tile: Window, outlines: Mosaic, is_judged: bool) -> Steps[Tile]:
-    """What a tile adds to the outlines of earlier ones; if `is_judged`, with the numbers to compare with the training data."""
-    view = plan.view(tile)
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What the segmenter sees of a tile, and what it finds there; None where no nucleus can be."""
+
+    view: RgbImage
+    found: Found | None
+
+
+def _looks(plan: Plan, tiles: Sequence[Window], at_once: int) -> Generator[_Look]:
+    """Looks at the tiles in their order; while one is asked for, so many more are taken."""
+    ahead, pool = deque[Future[_Look]](), ThreadPoolExecutor(at_once, "wbc-tile")
+    try:
+        for tile in tiles:
+            ahead.append(pool.submit(_look, plan, plan.view(tile)))  # read here: not every reader is made for several threads
+            if len(ahead) > at_once:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _look(plan: Plan, view: RgbImage) -> _Look:
     if not may_hold_nucleus(view, plan.um_per_px * plan.shrink, plan.glass_red):
+        return _Look(view, None)
+    steps = segment_at(Field(view), plan.at_level, plan.models.segmenter, plan.settings, 2 * plan.tile_px)
+    return _Look(view, finish(steps))
+
+
+def _tile_steps(plan: Plan, tile: Window, look: _Look, outlines: Mosaic, is_judged: bool) -> Steps[Tile]:
+    """What a tile adds to the outlines of earlier ones; if `is_judged`, with the numbers to compare with the training data."""
+    found = look.found
+    if found is None:
         return Tile(is_skipped=True)
-    segmenter = plan.models.segmenter
-    found = yield from segment_at(Field(view), plan.at_level, segmenter, plan.settings, 2 * plan.tile_px)
     if not found.scores:
         return Tile()
-    numbers = measure_domain(found.image, found.labels, segmenter.um_per_px) if is_judged else None
-    cells, packed = yield from _cells_steps(plan, tile, view, found, outlines)
+    numbers = measure_domain(found.image, found.labels, plan.models.segmenter.um_per_px) if is_judged else None
+    cells, packed = yield from _cells_steps(plan, tile, look.view, found, outlines)
     return Tile(cells=cells, outlines=packed, numbers=numbers)
 
 
