@@ -13,9 +13,9 @@ from napari_wbc.nets.checkpoint import DeepLab
 from napari_wbc.nets.deeplab import DeepLabV3Plus
 from napari_wbc.training import begin as module
 from napari_wbc.training.begin import begin
-from napari_wbc.training.folders import open_sources
 from napari_wbc.training.recipes import SegmenterRecipe, make_recipe
 from napari_wbc.training.segmenter_job import SegmenterJob
+from napari_wbc.training.sources import open_sources
 from tests.training.drawn import corrected
 
 PAPER = make_recipe("segmenter", "paper", {})

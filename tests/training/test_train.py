@@ -23,9 +23,9 @@ from napari_wbc.nets.deeplab import DeepLabV3Plus
 from napari_wbc.pipeline import finish
 from napari_wbc.training.begin import begin, load_matching
 from napari_wbc.training.classifier_job import ClassifierJob, fit_temperature
-from napari_wbc.training.folders import open_sources
 from napari_wbc.training.recipes import RECIPES, make_recipe
 from napari_wbc.training.segmenter_job import SegmenterJob
+from napari_wbc.training.sources import open_sources
 from napari_wbc.training.split import split
 from napari_wbc.training.state import Epoch
 from napari_wbc.training.train import Request, train
@@ -109,8 +109,6 @@ def test_a_classifier_is_judged_as_it_is_used(results: Path, tmp_path: Path) -> 
     path = tiny_classifier(tmp_path / "basophil.safetensors", likes=0)
     recipe = make_recipe("classifier", "default", {})
     job = ClassifierJob(recipe, begin("classifier", recipe, str(path), None))  # type: ignore[arg-type]
-    from napari_wbc.training.folders import open_sources
-
     items = job.items(open_sources([results]))
     scores = job.judge(path, items, "cpu")
     assert scores.tolist() == [float(item.stratum == "basophil") for item in items]

@@ -20,11 +20,12 @@ from ..results.storage import write_bytes
 from .begin import Start, begin
 from .classifier_job import ClassifierJob
 from .curve import write_curve
-from .folders import Item, Source, open_sources
+from .folders import Item
 from .jobs import Job
 from .loop import SEED_STEP, Batch, Plan, steps
 from .recipes import ClassifierRecipe, SegmenterRecipe, What
 from .segmenter_job import SegmenterJob
+from .sources import Source, open_sources
 from .split import Split, split, write_split
 from .state import Epoch, best_weights, read_history
 

@@ -24,13 +24,14 @@ from ..results import read_analysis
 from ..results.pixels import read_pixels
 from .begin import Start, load_matching
 from .data import IGNORE, Sample, cut_patches
-from .folders import Item, Source, find_record, segmenter_items
+from .folders import Item, segmenter_items
 from .jobs import Scores
 from .loop import Task
 from .paper import PaperSegmenterTask
 from .promote import Comparison, compare_iou
 from .recipes import SegmenterRecipe
 from .segmentation import SegmenterTask
+from .sources import Source, find_record
 from .split import Split
 from .weighting import median_frequency
 
