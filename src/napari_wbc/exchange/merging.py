@@ -50,8 +50,8 @@ def merge(known: Known, told: Told) -> Merged:
     """Bring what a file says into what is known of an image.
 
     `match` says which known cell each cell of the file is. An outline or a type that differs becomes that of the file, with
-    `human` as its source; all else stays as it is. Of a file that tells the `whole` image, cells that are not known are new, and
-    known cells that it has not are gone; of any other file, neither. Where outlines overlap, those of a person lie on top, of
+    `human` as its source; all else stays as it is. Where a file tells the `whole` image, cells that are not known are new, and
+    known cells that it does not have are gone; where not, neither. Where outlines overlap, those of a person lie on top, of
     these the smaller; stand-ins lie below all. Cells whose pixels change are measured again; their names stay. What models said
     of a cell goes with its outline where the file has another one.
     """
