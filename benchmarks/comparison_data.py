@@ -20,8 +20,9 @@ from napari_wbc.results import iter_records, read_labels
 from napari_wbc.results.pixels import read_pixels
 from napari_wbc.training.augment import Normalisation, stain_and_colour
 from napari_wbc.training.data import Sample
-from napari_wbc.training.folders import open_sources, square_sample
+from napari_wbc.training.folders import square_sample
 from napari_wbc.training.folds import assign_folds
+from napari_wbc.training.sources import open_sources
 
 SIZE_PX = 227
 """Side of every field, as in the paper."""

@@ -168,6 +168,7 @@ def test_two_images_of_another_program_are_not_taken_for_one(out: Path, tmp_path
         ("segmentation", {"size": [40, 60], "counts": "~~é"}, "compressed run lengths"),
         ("segmentation", [[1, 2, 3]], "annotation"),
         ("segmentation", 7, "annotation"),
+        ("segmentation", [], "a box alone"),
         ("category_id", 99, "99 is missing"),
     ],
 )

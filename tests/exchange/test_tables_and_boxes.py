@@ -231,7 +231,9 @@ def test_a_cell_in_two_folders_and_a_folder_of_no_crops_are_refused(out: Path, t
     with pytest.raises(UsageError, match="are the same cell"):
         bring_in("crops", dst, out)
     shutil.move(path, dst)
-    with pytest.raises(UsageError, match="lies in no folder that is named by a type"):
+    with pytest.raises(
+        UsageError, match=f"lies in {dst} itself, .*Move it into one, or, if 'dst' is its type, name {tmp_path}"
+    ):
         bring_in("crops", dst, out)
     with pytest.raises(UsageError, match=r"No file in .* is named as a crop"):
         bring_in("crops", out, out)

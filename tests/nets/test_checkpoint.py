@@ -12,11 +12,13 @@ from safetensors.torch import load_file, save_file
 
 from napari_wbc.config import CELL_TYPES
 from napari_wbc.errors import CheckpointError, DeviceError, ModelMemoryError
-from napari_wbc.nets import load_models, model_path
+from napari_wbc.nets import load_models, loaded, model_path
 from napari_wbc.nets.checkpoint import KEY, Alex, Card, DeepLab, read_card, read_checkpoint, save_checkpoint
 from napari_wbc.nets.classifier import BATCH, TorchClassifier
 from napari_wbc.nets.device import resolve_device
+from napari_wbc.nets.fused import fusible
 from napari_wbc.nets.loaded import computes_bfloat16
+from napari_wbc.nets.memory import enough_memory
 from napari_wbc.nets.segmenter import TorchSegmenter
 
 UNIT = (0.5, 0.5, 0.5)
@@ -197,6 +199,19 @@ def test_lack_of_memory_on_the_processor_is_an_error_of_ours(segmenter: Path) ->
         torch.zeros(2, 3) @ torch.zeros(2, 3)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "MPS backend out of memory (MPS allocated: 1 GB).",
+        "[enforce fail at alloc_cpu.cpp:80] data. DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
+)
+def test_lack_of_memory_elsewhere_is_one_too(said: str) -> None:
+    with pytest.raises(ModelMemoryError, match=r"mps ran out of memory: .*[^.]\. Do this\.$"), enough_memory("mps", "Do this."):
+        raise RuntimeError(said)
+
+
 def test_threads_are_set_for_the_process_and_told(segmenter: Path, classifier: Path) -> None:
     before = torch.get_num_threads()
     try:
@@ -229,7 +244,22 @@ def test_the_network_sees_no_crop_twice(classifier: Path, monkeypatch: pytest.Mo
     logits = network._logits
     monkeypatch.setattr(network, "_logits", lambda crops: seen.append(len(crops)) or logits(crops))
     network(np.zeros((BATCH + 3, 227, 227, 3), np.uint8))
-    assert seen == [BATCH, 3]
+    assert seen == ([BATCH, 3] if fusible(torch.device("cpu")) else [BATCH, BATCH])
+
+
+def test_every_batch_is_of_one_size_where_the_network_is_not_fused(classifier: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loaded, "fusible", lambda device: False)
+    network, seen = TorchClassifier(classifier, "cpu"), set()
+    logits = network._logits
+    monkeypatch.setattr(network, "_logits", lambda crops: seen.add(len(crops)) or logits(crops))
+    crops = np.random.default_rng(0).integers(0, 256, (BATCH + 3, 227, 227, 3), dtype=np.uint8)
+    five, none = network(crops)
+    assert (five.shape, none.shape) == ((BATCH + 3, 5), (BATCH + 3,))
+    for i in (0, BATCH + 2):
+        alone, alone_none = network(crops[i : i + 1])
+        np.testing.assert_array_equal(alone[0], five[i])
+        np.testing.assert_array_equal(alone_none[0], none[i])
+    assert seen == {BATCH}
 
 
 def test_temperature_and_other_by_hand(classifier: Path) -> None:

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torchvision.models._api import WeightsEnum
 
-from napari_wbc.errors import UsageError
+from napari_wbc.errors import CheckpointError, UsageError
 from napari_wbc.nets.checkpoint import DeepLab
 from napari_wbc.nets.deeplab import DeepLabV3Plus
 from napari_wbc.training import begin as module
 from napari_wbc.training.begin import begin
-from napari_wbc.training.folders import open_sources
 from napari_wbc.training.recipes import SegmenterRecipe, make_recipe
 from napari_wbc.training.segmenter_job import SegmenterJob
+from napari_wbc.training.sources import open_sources
 from tests.training.drawn import corrected
 
 PAPER = make_recipe("segmenter", "paper", {})
@@ -72,3 +73,28 @@ def test_the_card_records_the_encoder_that_is_trained(tmp_path: Path) -> None:
     assert isinstance(card.architecture, DeepLab)
     assert card.architecture.encoder == "resnet50_stride_on_1x1"
     assert network.encoder.get_submodule("layer2.0.conv1").stride == (2, 2)  # type: ignore[comparison-overlap]
+
+
+@pytest.mark.parametrize("damage", ["half", "a byte", "empty", "one array"])
+def test_damaged_start_weights_are_refused(tmp_path: Path, damage: str) -> None:
+    path = Path(npz(tmp_path))
+    data = path.read_bytes()
+    middle = len(data) // 2
+    path.write_bytes({"half": data[:middle], "a byte": data[:middle] + b"x" + data[middle + 1 :]}.get(damage, b""))
+    if damage == "one array":
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    with pytest.raises(CheckpointError, match=r"Cannot read start weights from .*resnet\.npz"):
+        begin("segmenter", PAPER, None, str(path))
+
+
+def test_weights_that_torchvision_does_not_have_or_that_came_damaged_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CheckpointError, match=r"torchvision's weights 'ResNet50_Weights\.IMAGENET'"):
+        begin("segmenter", PAPER, None, "ResNet50_Weights.IMAGENET")
+
+    def fetch(self: WeightsEnum, **options: object) -> None:
+        raise RuntimeError('invalid hash value (expected "a", got "b")')
+
+    monkeypatch.setattr(WeightsEnum, "get_state_dict", fetch)
+    with pytest.raises(CheckpointError, match="invalid hash value"):
+        begin("segmenter", PAPER, None, V1)

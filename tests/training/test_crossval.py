@@ -23,10 +23,11 @@ from napari_wbc.results import images_in, iter_records, read_analysis
 from napari_wbc.results.pixels import read_pixels
 from napari_wbc.training import segmenter_job
 from napari_wbc.training.crossval import Progress, Request, crossval
-from napari_wbc.training.folders import Item, open_sources
+from napari_wbc.training.folders import Item
 from napari_wbc.training.out_of_fold import FoldResult, Named, read_result, write_result
 from napari_wbc.training.pooled import CrossValidation, pool, spread
 from napari_wbc.training.recipes import make_recipe
+from napari_wbc.training.sources import open_sources
 from napari_wbc.training.split import make_folds, write_folds
 from napari_wbc.training.state import Epoch
 from tests.training.drawn import corrected, tiny_classifier, tiny_segmenter

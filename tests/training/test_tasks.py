@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
-from napari_wbc.cells import Box
+from napari_wbc.cells import Box, Probabilities, RgbImage
 from napari_wbc.nets.deeplab import DeepLabV3Plus
+from napari_wbc.tiling import TILE_PX
+from napari_wbc.training import segmenter_job
 from napari_wbc.training.augment import MINUS_ONE_TO_ONE
+from napari_wbc.training.begin import begin
 from napari_wbc.training.classification import ClassifierTask, NamedCell
 from napari_wbc.training.data import IGNORE, Sample, cut_patches, depth_map
+from napari_wbc.training.folders import Item
+from napari_wbc.training.recipes import RECIPES
 from napari_wbc.training.segmentation import SegmenterTask
+from napari_wbc.training.segmenter_job import SegmenterJob
 
 
 class Constant(nn.Module):
@@ -85,6 +94,48 @@ def test_validation_is_the_iou_where_the_truth_is_known() -> None:
     known = Sample(sample.image, labels, sample.depth, "a")
     assert task(Constant(1.0), known).validate(Constant(1.0))["iou_a"] == 1.0
     assert task(Constant(1.0), sample).validate(Constant(-1.0))["iou_a"] == 0.0
+
+
+class Dark(nn.Module):
+    """Calls what is dark a WBC; knows the largest side that it has seen."""
+
+    most_px = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.zero = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.most_px = max(self.most_px, *x.shape[2:])
+        return self.zero - x[:, :2]
+
+
+def large(side_px: int = 900) -> Sample:
+    """Dark discs, some of them at the seams of tiles."""
+    y, x = np.indices((100, side_px))
+    discs = np.hypot(y - 50, x % 90 - 45) <= 30
+    labels = np.where(discs, x // 90 + 1, 0).astype(np.int32)
+    image = np.full((100, side_px, 3), 220, np.uint8)
+    image[discs] = 20
+    return Sample(image, labels, depth_map(labels), "a")
+
+
+def test_large_images_are_validated_and_judged_in_tiles_as_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample, model = large(), Dark()
+    assert task(model, sample).validate(model) == {"iou_a": 1.0}
+    assert 600 < model.most_px <= TILE_PX
+    seen: list[int] = []
+
+    def segment(images: Sequence[RgbImage]) -> list[Probabilities]:
+        seen.extend(image.shape[1] for image in images)
+        return [(image[None, ..., 0] < 100).astype(np.float32) for image in images]
+
+    monkeypatch.setattr(segmenter_job, "TorchSegmenter", lambda path, device: segment)
+    recipe = RECIPES["segmenter", "default"]
+    job = SegmenterJob(recipe, begin("segmenter", recipe, None, "none"))  # type: ignore[arg-type]
+    items = [Item(large(side_px), "a", "a", "", 0.1, "") for side_px in (900, 180)]
+    assert job.judge(Path(), items, "cpu").tolist() == [1.0, 1.0]
+    assert seen == [TILE_PX, TILE_PX, 180]
 
 
 def test_the_encoder_keeps_its_batchnorm_statistics() -> None:

@@ -22,10 +22,11 @@ from napari_wbc.nets.checkpoint import KEY, read_card
 from napari_wbc.nets.deeplab import DeepLabV3Plus
 from napari_wbc.pipeline import finish
 from napari_wbc.training.begin import begin, load_matching
+from napari_wbc.training.classification import ClassifierTask
 from napari_wbc.training.classifier_job import ClassifierJob, fit_temperature
-from napari_wbc.training.folders import open_sources
 from napari_wbc.training.recipes import RECIPES, make_recipe
 from napari_wbc.training.segmenter_job import SegmenterJob
+from napari_wbc.training.sources import open_sources
 from napari_wbc.training.split import split
 from napari_wbc.training.state import Epoch
 from napari_wbc.training.train import Request, train
@@ -109,8 +110,6 @@ def test_a_classifier_is_judged_as_it_is_used(results: Path, tmp_path: Path) -> 
     path = tiny_classifier(tmp_path / "basophil.safetensors", likes=0)
     recipe = make_recipe("classifier", "default", {})
     job = ClassifierJob(recipe, begin("classifier", recipe, str(path), None))  # type: ignore[arg-type]
-    from napari_wbc.training.folders import open_sources
-
     items = job.items(open_sources([results]))
     scores = job.judge(path, items, "cpu")
     assert scores.tolist() == [float(item.stratum == "basophil") for item in items]
@@ -141,6 +140,20 @@ def test_a_stopped_training_resumes_to_the_same_model(results: Path, tmp_path: P
     tensors = load_file(part.model)
     for name, value in load_file(whole.model).items():
         torch.testing.assert_close(tensors[name], value, rtol=0, atol=0)
+
+
+def test_lack_of_memory_says_what_to_do(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loss(self: ClassifierTask, batch: object) -> torch.Tensor:
+        return torch.empty(2**60, dtype=torch.uint8)
+
+    monkeypatch.setattr(ClassifierTask, "loss", loss)
+    old, new = tiny_classifier(tmp_path / "old.safetensors"), tmp_path / "new.safetensors"
+    done = call("classifier", results, "-o", new, "--from", old, "--device", "cpu", *options(TINY | {"batch": "6"}))
+    assert done.exit_code == 3
+    assert "cpu ran out of memory" in done.stderr
+    assert "--set batch=3" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not new.exists()
 
 
 # -- from start weights ------------------------------------------------------------------------------------------------

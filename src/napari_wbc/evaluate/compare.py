@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,7 @@ def compare(pair: Pair) -> Compared:
             f"Cannot compare {pair.image}: its labels are {found.labels.shape} in the results, {shape} in the truth (rows, "
             "columns). Results and truth must be of the same image at its own size."
         )
-    found_labels, true_labels = _without_artefacts(found), _without_artefacts(true)
+    found_labels, true_labels = (without_artefacts(one.labels, one.cells) for one in (found, true))
     found_cells, true_cells = _cells(found), _cells(true)
     scores = np.array([_score(cell) for cell in found_cells], dtype=np.float64)
     found_boxes, true_boxes = [c.box for c in found_cells], [c.box for c in true_cells]
@@ -116,10 +117,10 @@ def _cells(analysis: Analysis) -> list[Cell]:
     return [cell for cell in analysis.cells if cell.cell_type != ARTEFACT]
 
 
-def _without_artefacts(analysis: Analysis) -> Labels:
+def without_artefacts(labels: Labels, cells: Iterable[Cell]) -> Labels:
     """The labels (H, W) without the objects that are no cells."""
-    artefacts = [cell.cell_id for cell in analysis.cells if cell.cell_type == ARTEFACT]
-    return np.where(np.isin(analysis.labels, artefacts), 0, analysis.labels) if artefacts else analysis.labels
+    artefacts = [cell.cell_id for cell in cells if cell.cell_type == ARTEFACT]
+    return np.where(np.isin(labels, artefacts), 0, labels) if artefacts else labels
 
 
 def _score(cell: Cell) -> float:

@@ -153,6 +153,8 @@ def _outline(segmentation: Any, shape: Shape) -> Outline | None:
             raise ValueError(f"its size is {segmentation['size']}, the image has {list(shape)}")
         counts = segmentation["counts"]
         return decode(uncompress(counts) if isinstance(counts, str) else counts, shape)
+    if segmentation == []:
+        raise ValueError("it has a box alone")
     filled = (fill([np.asarray(ring, dtype=np.float64).reshape(-1, 2)], shape) for ring in segmentation)
     parts = [part for part in filled if part is not None]
     if not parts:

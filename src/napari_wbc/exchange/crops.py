@@ -50,7 +50,10 @@ def find(src: Path, images: Sequence[str]) -> Mapping[str, Read]:
         if image is None or cell_id is None or path.suffix.lower() != SUFFIX:
             continue
         if path.parent == src:
-            raise UsageError(f"{path} lies in no folder that is named by a type. Move it into one.")
+            raise UsageError(
+                f"{path.name} lies in {src} itself, not in a folder below {src}, each of which is a type. "
+                f"Move it into one, or, if {src.absolute().name!r} is its type, name {src.absolute().parent}."
+            )
         if other := found.setdefault(image, {}).get(cell_id):
             raise UsageError(f"{other} and {path} are the same cell. Remove one of them.")
         found[image][cell_id] = path

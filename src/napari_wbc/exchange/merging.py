@@ -49,10 +49,11 @@ class Merged:
 def merge(known: Known, told: Told) -> Merged:
     """Bring what a file says into what is known of an image.
 
-    A cell of the file is the known one of its id, else the one that it covers most, else it is new. An outline or a type that
-    differs becomes that of the file, with `human` as its source; all else stays as it is. Where outlines overlap, those of a
-    person lie on top; among equals, the smaller. Cells whose pixels change are measured again; their names stay. What models
-    said of an outline goes with it.
+    `match` says which known cell each cell of the file is. An outline or a type that differs becomes that of the file, with
+    `human` as its source; all else stays as it is. Where a file tells the `whole` image, cells that are not known are new, and
+    known cells that it does not have are gone; where not, neither. Where outlines overlap, those of a person lie on top, of
+    these the smaller; stand-ins lie below all. Cells whose pixels change are measured again; their names stay. What models said
+    of a cell goes with its outline where the file has another one.
     """
     before = {cell.cell_id: cell for cell in known.cells}
     pairs = match(known, told)

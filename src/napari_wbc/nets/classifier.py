@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..cells import Probabilities, RgbImage
 from ..config import CELL_TYPES
@@ -16,7 +17,7 @@ from .loaded import LoadedNetwork
 OTHER = "other"
 """Output beside the five types: what is none of them."""
 BATCH = 8
-"""At most so many crops in one call of the network."""
+"""At most so many crops in one call of the network; exactly so many where it is not fused."""
 
 
 class TorchClassifier(LoadedNetwork):
@@ -43,9 +44,17 @@ class TorchClassifier(LoadedNetwork):
         if not len(crops):
             return np.zeros((0, len(CELL_TYPES)), np.float32), np.zeros(0, np.float32)
         with self._running():
-            batches = [self._logits(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)]
+            batches = [self._batch(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)]
             logits = torch.cat(batches) / self.card.temperature
             five = torch.softmax(logits[:, : len(CELL_TYPES)], dim=1).numpy()
             if logits.shape[1] == len(CELL_TYPES):
                 return five, np.zeros(len(five), np.float32)
             return five, torch.softmax(logits, dim=1)[:, -1].numpy()
+
+    def _batch(self, crops: Sequence[RgbImage]) -> Tensor:
+        """The logits of at most `BATCH` crops.
+
+        Only as `fused` computes it do the last digits not depend on how many crops there are: elsewhere the first fills up.
+        """
+        fill = 0 if self._is_fused else BATCH - len(crops)
+        return self._logits([*crops, *[crops[0]] * fill])[: len(crops)]

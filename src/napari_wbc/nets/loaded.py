@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..cells import RgbImage
-from ..errors import ModelMemoryError
 from .checkpoint import Checkpoint, read_checkpoint
 from .device import resolve_device
 from .fused import fuse, fusible
+from .memory import enough_memory
 from .stain import align_levels
 
 
@@ -34,7 +34,8 @@ class LoadedNetwork:
         self._device = resolve_device(device)
         self._dtype = torch.bfloat16 if computes_bfloat16(self._device) else torch.float32
         network = fold_batchnorm(checkpoint.network).to(memory_format=torch.channels_last).to(self._device, self._dtype)
-        if fusible(self._device):
+        self._is_fused = fusible(self._device)
+        if self._is_fused:
             side, one_size = self.card.crop_size_px, task == "classifier" or self._dtype == torch.bfloat16
             network = fuse(network, torch.zeros(1, 3, side, side, dtype=self._dtype) if one_size else None)
         self._network = network
@@ -80,13 +81,8 @@ class LoadedNetwork:
     @contextmanager
     def _running(self) -> Iterator[None]:
         """Without gradients; out of memory becomes an error of ours."""
-        try:
-            with torch.inference_mode():
-                yield
-        except RuntimeError as error:  # `torch.OutOfMemoryError` is one; the processor's has no type of its own
-            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-                raise
-            raise ModelMemoryError(f"{self.device} ran out of memory: {error}. Use a smaller image, or --device cpu.") from None
+        with enough_memory(self.device, "Use a smaller image, or --device cpu."), torch.inference_mode():
+            yield
 
 
 def computes_bfloat16(device: torch.device) -> bool:

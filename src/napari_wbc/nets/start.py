@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +22,12 @@ def read_npz(path: Path) -> dict[str, Tensor]:
         If the file cannot be read.
     """
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             names = [name for name in arrays.files if not name.endswith(".bits")]
             bits = {name: float(arrays[f"{name}.bits"]) if f"{name}.bits" in arrays.files else 0.0 for name in names}
             values = {name: np.asarray(arrays[name].astype(np.float32) * 2.0 ** -bits[name]) for name in names}
             return {name: torch.from_numpy(value) for name, value in values.items()}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise CheckpointError(
             f"Cannot read start weights from {path}: {error}. Expected an .npz file of named arrays."
         ) from None
@@ -43,8 +45,9 @@ def torchvision_weights(name: str) -> dict[str, Tensor]:
 
     try:
         return dict(get_weight(name).get_state_dict(progress=False, check_hash=True))
-    except (ValueError, OSError) as error:
-        raise CheckpointError(f"Cannot get torchvision's weights {name!r}: {error}.") from None
+    except (ValueError, KeyError, OSError, RuntimeError) as error:  # of another name; not fetched; fetched, and damaged
+        reason = f"there is no {error}" if isinstance(error, KeyError) else error
+        raise CheckpointError(f"Cannot get torchvision's weights {name!r}: {reason}.") from None
 
 
 def load_start(module: nn.Module, tensors: dict[str, Tensor], prefix: str = "") -> None:

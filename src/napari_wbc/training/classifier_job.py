@@ -23,13 +23,14 @@ from ..pipeline import unidentified
 from ..proportion import Proportion
 from .begin import Start, load_matching
 from .classification import ClassifierTask, NamedCell
-from .folders import Item, Source, classifier_items
+from .folders import Item, classifier_items
 from .jobs import Scores
 from .loop import without_triton
 from .out_of_fold import Named
 from .paper import PaperClassifierTask
 from .promote import Comparison, compare_right
 from .recipes import ClassifierRecipe
+from .sources import Source
 from .split import Split
 
 MIN_CALIBRATION_CELLS = 50

@@ -64,6 +64,8 @@ def crossval(request: Request) -> Generator[Progress, None, CrossValidation]:
         If what the folds begin with, or continue, cannot be read.
     StorageError
         If something cannot be written.
+    ModelMemoryError
+        If the device runs out of memory.
     """
     out, n_folds = request.out, request.folds
     _check_place(out)

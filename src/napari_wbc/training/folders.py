@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
 from PIL import Image as Pillow
 
 from ..cells import Box, Cell, Labels, RgbImage
-from ..config import ASSUMED_UM_PER_PX, CELL_TYPES, UNIDENTIFIED
+from ..config import ARTEFACT, ASSUMED_UM_PER_PX, CELL_TYPES, UNIDENTIFIED
 from ..crop import boxes
 from ..errors import UsageError
+from ..evaluate.compare import without_artefacts
 from ..nets.classifier import OTHER
-from ..results import iter_records, read_labels, read_record
-from ..results.pixels import read_pixels
+from ..results import read_labels
+from ..results.pixels import Pixels, open_pixels, read_pixels
 from ..results.record import Record
-from ..results.runfile import input_root, read_run
 from .classification import NamedCell
 from .data import Sample, make_sample
+from .sources import Source, analysed, teaching
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T", Sample, NamedCell)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A results folder, with a name that no other of the same training has, and where its images may be."""
-
-    name: str
-    folder: Path
-    roots: tuple[Path, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,38 +57,8 @@ class Item(Generic[T]):
     diameters_px: tuple[float, ...] = ()
 
 
-def open_sources(data: Sequence[Path], images: Sequence[Path] = ()) -> list[Source]:
-    """The results folders, with the places where their images are looked for: `images`, then their own input root.
-
-    Raises
-    ------
-    ResultsError
-        If one is no results folder.
-    """
-    sources: list[Source] = []
-    for folder in data:
-        name = folder.absolute().name
-        taken = sum(source.name.split("#")[0] == name for source in sources)
-        root = input_root(folder, read_run(folder))
-        sources.append(Source(f"{name}#{taken + 1}" if taken else name, folder, (*images, root)))
-    return sources
-
-
-def find_record(sources: Sequence[Source], image: str) -> tuple[Source, Record]:
-    """The source and the record of an image by the name that it has as an `Item`.
-
-    Raises
-    ------
-    ResultsError
-        If the record is damaged.
-    """
-    name, own = image.split("/", 1)
-    source = next(source for source in sources if source.name == name)
-    return source, read_record(source.folder, own)
-
-
 def segmenter_items(sources: Sequence[Source], um_per_px: float, field_px: int | None = None) -> list[Item[Sample]]:
-    """The images that a person vouches for, as a whole, with their outlines.
+    """The images that a person vouches for, as a whole, with their outlines; slides are left out. An artefact is no cell.
 
     Parameters
     ----------
@@ -111,24 +72,30 @@ def segmenter_items(sources: Sequence[Source], um_per_px: float, field_px: int |
     UsageError
         If there is none.
     """
-    items, seen = [], 0
-    for source, record in _records(sources):
-        seen += 1
-        if record.row.reviewed_by is None:
+    items = []
+    for source, record in teaching(sources, lambda record: record.row.reviewed_by is not None):
+        if record.row.is_slide:
+            logger.warning(
+                "%s in %s is a whole-slide image, from which a segmenter does not learn; left out. In napari, Analyse image, "
+                "choice 'what is in view', makes an image of a part of it.",
+                record.image, source.folder,
+            )  # fmt: skip
             continue
         image = read_pixels(source.folder, record, source.roots)
-        labels = read_labels(source.folder, record.image, record.hashes.labels)
+        labels = without_artefacts(read_labels(source.folder, record.image, record.hashes.labels), record.cells)
         native = record.row.um_per_px or ASSUMED_UM_PER_PX
         if field_px is None:
             sample, size = make_sample(image, labels, native / um_per_px, source.name), um_per_px
         else:
             sample, size = square_sample(image, labels, field_px, source.name), native * _mean_side(image) / field_px
         stratum = "with cells" if labels.any() else "without cells"
-        what = f"{record.hashes.labels} {record.row.um_per_px}"
+        artefacts = [cell.cell_id for cell in record.cells if cell.cell_type == ARTEFACT]
+        what = " ".join(map(str, (record.hashes.labels, record.row.um_per_px, *artefacts)))
         items.append(Item(sample, *_names(source, record), stratum, size, _sha256(what), whole_diameters_px(sample.labels)))
     if not items:
         raise UsageError(
-            f"No image to learn from: none of the {seen} analysed images is marked as reviewed. Review some in napari."
+            f"No image to learn from: none of the {sum(1 for _ in analysed(sources))} analysed images is marked as reviewed; "
+            "whole-slide images do not count. Review some in napari."
         )
     return items
 
@@ -143,29 +110,33 @@ def classifier_items(sources: Sequence[Source]) -> list[Item[NamedCell]]:
     UsageError
         If there is none.
     """
-    items, seen = [], 0
-    for source, record in _records(sources):
-        seen += len(record.cells)
-        cells = [c for c in record.cells if c.type_source == "human" and c.cell_type not in (None, UNIDENTIFIED)]
-        image = read_pixels(source.folder, record, source.roots) if cells else None
-        for cell in cells:
-            assert image is not None
-            stratum = cell.cell_type if cell.cell_type in CELL_TYPES else OTHER
-            what = cut_out(image, cell, (*CELL_TYPES, OTHER).index(stratum))
-            identity = _sha256(f"{cell.cell_id} {cell.box} {cell.cell_type}")
-            items.append(Item(what, *_names(source, record), stratum, record.row.um_per_px or ASSUMED_UM_PER_PX, identity))
+    items = []
+    for source, record in teaching(sources, lambda record: bool(_named(record))):
+        with open_pixels(source.folder, record, source.roots) as pixels:
+            for cell in _named(record):
+                stratum = cell.cell_type if cell.cell_type in CELL_TYPES else OTHER
+                what = cut_out(pixels, cell.box, (*CELL_TYPES, OTHER).index(stratum))
+                identity = _sha256(f"{cell.cell_id} {cell.box} {cell.cell_type}")
+                um_per_px = record.row.um_per_px or ASSUMED_UM_PER_PX
+                items.append(Item(what, *_names(source, record), stratum, um_per_px, identity))
     if not items:
+        seen = sum(len(record.cells) for _, record in analysed(sources))
         raise UsageError(f"No cell to learn from: none of the {seen} cells was named by a person. Name some in napari.")
     return items
 
 
-def cut_out(image: RgbImage, cell: Cell, target: int) -> NamedCell:
-    """The cell with as much of the image round it as training looks at."""
-    box = cell.box
+def _named(record: Record) -> list[Cell]:
+    """The cells that a person named."""
+    return [cell for cell in record.cells if cell.type_source == "human" and cell.cell_type not in (None, UNIDENTIFIED)]
+
+
+def cut_out(pixels: Pixels[np.uint8], box: Box, target: int) -> NamedCell:
+    """The cell in a box with as much of the image round it as training looks at; no more is read."""
+    height, width = pixels.shape
     reach = round(max(box.height, box.width) * 1.5) + 8
     y, x = (box.y0 + box.y1) // 2, (box.x0 + box.x1) // 2
     y0, x0 = max(0, y - reach), max(0, x - reach)
-    near = image[y0 : y + reach, x0 : x + reach].copy()
+    near = pixels.read(Box(y0, x0, min(y + reach, height), min(x + reach, width))).copy()
     return NamedCell(near, Box(box.y0 - y0, box.x0 - x0, box.y1 - y0, box.x1 - x0), target)
 
 
@@ -187,23 +158,8 @@ def whole_diameters_px(labels: Labels) -> tuple[float, ...]:
     )
 
 
-def _records(sources: Sequence[Source]) -> Iterator[tuple[Source, Record]]:
-    """The analysed images, each file once, however often it occurs."""
-    seen: set[str] = set()
-    for source in sources:
-        for record in iter_records(source.folder):
-            if record.row.status == "failed":
-                continue
-            if record.row.sha256 in seen:
-                logger.warning("%s in %s is a copy of an image that was taken before; left out.", record.image, source.folder)
-                continue
-            if record.row.sha256 is not None:
-                seen.add(record.row.sha256)
-            yield source, record
-
-
 def _names(source: Source, record: Record) -> tuple[str, str]:
-    return f"{source.name}/{record.image}", f"{source.name}/{record.row.slide}"
+    return f"{source.name}/{record.image}", f"{source.slides}/{record.row.slide}"
 
 
 def _mean_side(image: RgbImage) -> float:

@@ -12,10 +12,10 @@ from torch import nn
 
 from ..evaluate.compare import Compared
 from ..nets.checkpoint import Card
-from .folders import Source
 from .loop import Task
 from .out_of_fold import Named
 from .promote import Comparison
+from .sources import Source
 from .split import Split
 
 Scores = npt.NDArray[np.float64]

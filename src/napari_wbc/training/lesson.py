@@ -16,15 +16,17 @@ from torch import nn
 from ..errors import CheckpointError, StorageError, UsageError
 from ..nets.checkpoint import Card, save_checkpoint
 from ..nets.device import resolve_device
+from ..nets.memory import enough_memory
 from ..results.storage import write_bytes
 from .begin import Start, begin
 from .classifier_job import ClassifierJob
 from .curve import write_curve
-from .folders import Item, Source, open_sources
+from .folders import Item
 from .jobs import Job
 from .loop import SEED_STEP, Batch, Plan, steps
 from .recipes import ClassifierRecipe, SegmenterRecipe, What
 from .segmenter_job import SegmenterJob
+from .sources import Source, open_sources
 from .split import Split, split, write_split
 from .state import Epoch, best_weights, read_history
 
@@ -158,21 +160,30 @@ def learn(
         If the training in the folder cannot be continued.
     StorageError
         If something cannot be written.
+    ModelMemoryError
+        If the device runs out of memory.
     """
     lesson, job = prepared.lesson, prepared.job
     parts = split(items, lesson.recipe.validation_share, lesson.seed, by)
     write_split(folder, parts)
     torch.manual_seed(lesson.seed * SEED_STEP)
-    network, card = job.network(items)
-    network = network.to(prepared.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     plan = lesson.recipe.plan(lesson.seed, fine_tuning=prepared.start.checkpoint is not None)
-    for step in steps(job.task(network, parts, lesson.seed), plan, folder):
-        if isinstance(step, Epoch):
-            write_curve(folder, read_history(folder))
-        yield step
-    network.load_state_dict(best_weights(folder))
-    network = network.cpu().eval()
-    return Learnt(network, job.calibrate(network, card, parts), parts, plan)
+    with enough_memory(str(prepared.device), _less(lesson.recipe)):
+        network, card = job.network(items)
+        network = network.to(prepared.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for step in steps(job.task(network, parts, lesson.seed), plan, folder):
+            if isinstance(step, Epoch):
+                write_curve(folder, read_history(folder))
+            yield step
+        network.load_state_dict(best_weights(folder))
+        network = network.cpu().eval()
+        return Learnt(network, job.calibrate(network, card, parts), parts, plan)
+
+
+def _less(recipe: SegmenterRecipe | ClassifierRecipe) -> str:
+    """What needs less memory."""
+    smaller = f"Take a smaller batch (--set batch={recipe.batch // 2})" if recipe.batch > 1 else "Take smaller images"
+    return f"{smaller}, and name another place with -o; or compute elsewhere (--device)."
 
 
 def save_model(path: Path, network: nn.Module, card: Card) -> None:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..cells import RgbImage
+from ..tiling import stitch, windows
 from .augment import Normalisation, blur_and_noise, random_affine, stain_and_colour
 from .data import IGNORE, Patch, Sample, paste
 from .loop import SEED_STEP, Batches
@@ -80,16 +82,22 @@ class SegmenterTask:
         return entropy + 0.5 * dice + 0.5 * core_entropy
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """IoU of the WBC over each source of the validation images, at the analysis scale."""
+        """IoU of the WBC over each source of the validation images, at the analysis scale and in tiles, as in use."""
         counts: dict[str, list[int]] = {}
         with torch.inference_mode():
             for sample in self.validation:
-                image = torch.from_numpy(sample.image.copy()).permute(2, 0, 1)[None].float() / 255
-                p = model(self.normalisation(image).to(device_of(model)))[0, 0].cpu().numpy() > 0
+                tiles = windows(sample.image.shape[:2])
+                parts = [self._logits(model, sample.image[tile.outer.slices]) for tile in tiles]
+                p = stitch(parts, tiles, sample.image.shape[:2])[0] > 0
                 true, known = sample.labels > 0, sample.labels != IGNORE
                 both, either = counts.setdefault(sample.source, [0, 0])
                 counts[sample.source] = [both + int((p & true & known).sum()), either + int(((p | true) & known).sum())]
         return {f"iou_{source}": both / max(either, 1) for source, (both, either) in sorted(counts.items())}
+
+    def _logits(self, model: nn.Module, image: RgbImage) -> npt.NDArray[np.float32]:
+        """The outputs (K, H, W) of a network for an image (H, W, 3) uint8."""
+        levels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
+        return np.asarray(model(self.normalisation(levels).to(device_of(model)))[0].cpu().numpy())
 
     def train_mode(self) -> None:
         """Training mode; the encoder's BatchNorm keeps its statistics."""

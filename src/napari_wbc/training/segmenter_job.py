@@ -22,15 +22,17 @@ from ..pipeline import segment_cells
 from ..proportion import Proportion
 from ..results import read_analysis
 from ..results.pixels import read_pixels
+from ..tiling import stitch, windows
 from .begin import Start, load_matching
 from .data import IGNORE, Sample, cut_patches
-from .folders import Item, Source, find_record, segmenter_items
+from .folders import Item, segmenter_items
 from .jobs import Scores
 from .loop import Task
 from .paper import PaperSegmenterTask
 from .promote import Comparison, compare_iou
 from .recipes import SegmenterRecipe
 from .segmentation import SegmenterTask
+from .sources import Source, find_record
 from .split import Split
 from .weighting import median_frequency
 
@@ -99,7 +101,8 @@ class SegmenterJob:
         segmenter = TorchSegmenter(path, device)
         found = []
         for item in items:
-            p = segmenter([item.what.image])[0][0] >= 0.5
+            image, tiles = item.what.image, windows(item.what.image.shape[:2])
+            p = stitch(segmenter([image[tile.outer.slices] for tile in tiles]), tiles, image.shape[:2])[0] >= 0.5
             true, known = item.what.labels > 0, item.what.labels != IGNORE
             either = np.count_nonzero((p | true) & known)
             found.append(np.count_nonzero(p & true & known) / either if either else 1.0)

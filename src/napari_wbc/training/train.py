@@ -82,6 +82,8 @@ def train(request: Request) -> Generator[Batch | Epoch, None, Outcome]:
         If what training begins with, or continues, cannot be read.
     StorageError
         If something cannot be written.
+    ModelMemoryError
+        If the device runs out of memory.
     """
     folder = request.folder
     _check_place(request)
