@@ -153,7 +153,10 @@ def test_what_is_no_file_fails_and_does_not_hang(smears: Path, tmp_path: Path) -
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 def test_a_name_that_is_not_utf_8_fails_with_a_reason(smears: Path, tmp_path: Path) -> None:
     shutil.copy(smears / "slide-1" / "field-1.png", os.fsdecode(os.fsencode(smears) + b"/\xff.png"))
-    go(smears, tmp_path / "out")
+    shutil.copy(smears / "slide-1" / "field-1.png", os.fsdecode(os.fsencode(smears) + b"/" + b"\xff" * 240 + b".png"))
+    for again in (False, True):
+        assert go(smears, tmp_path / "out").exit_code == 1
+        assert counts(tmp_path / "out") == ({"skipped": 8} if again else {"done": 6, "failed": 2})
     assert "not valid UTF-8" in str(images(tmp_path / "out")["\\xff.png"]["error"])
 
 
@@ -262,6 +265,34 @@ def test_a_file_or_a_foreign_folder_is_wrong_use_and_stays_untouched(smears: Pat
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / ".DS_Store").touch()
     assert go(smears, tmp_path / "empty").exit_code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+@pytest.mark.parametrize("target", ["out", "nowhere"])
+def test_a_link_that_leads_to_no_folder_is_no_place_for_results(smears: Path, tmp_path: Path, target: str) -> None:
+    (tmp_path / "out").symlink_to(tmp_path / target)
+    with pytest.raises(UsageError, match=r"out .*name another folder"):
+        go(smears, tmp_path / "out", lambda: pytest.fail("loaded"))
+
+
+def test_a_results_folder_that_cannot_be_looked_at_is_wrong_use(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listdir(path: Path) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(os, "listdir", listdir)
+    with pytest.raises(UsageError, match="out cannot be looked at: Permission denied"):
+        go(smears, tmp_path / "out", lambda: pytest.fail("loaded"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_folder_of_images_whose_name_is_not_utf_8_is_wrong_use_unless_nobody_writes_it(smears: Path, tmp_path: Path) -> None:
+    odd = smears.rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    with pytest.raises(UsageError, match="not valid UTF-8. Rename"):
+        go(odd, tmp_path / "out", lambda: pytest.fail("loaded"))
+    assert go(odd, odd / "out").exit_code == 0
 
 
 def test_results_of_one_folder_do_not_mix_with_those_of_another(smears: Path, tmp_path: Path) -> None:
