@@ -196,7 +196,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
                       "and_makes_no_failures", [
         ("or megapixels >= GROUP_MEGAPIXELS", ""),
         ("for image in group for outcome in _analyse(", "for image in group[1:] for outcome in _analyse("),
-        ("if loaded.field is None and not job.root.is_dir():", "if False:"),
+        ("    if not job.root.is_dir():", "    if False:"),
     ]),
     "batch/discover.py": ("test_discover.py", [
         ('if {"run.json", "records"} <= names:', "if False:"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import ResultsError
-from ..results import labels_path, read_mark, read_record, record_path
+from ..results import has_record, labels_path, read_mark, read_record
 from ..results.record import Hashes, InputFile, MarkedRow, Origin
 from ..results.storage import file_sha256, size_and_time
 from .discover import InputImage
@@ -75,7 +75,7 @@ def _task(out: Path, image: InputImage, origin: Origin, redo: Redo) -> Task:
         row, changes = mark.row, _changes(out, image, mark.hashes, origin, redo.rehash)
         reviewed = bool(changes) and read_record(out, image.name).has_human_work
     except ResultsError as error:
-        if not record_path(out, image.name).exists():  # asked only now: of 10⁵ images most have one
+        if not has_record(out, image.name):  # asked only now: of 10⁵ images most have one
             return Task(image, "new", "not analysed yet")
         logger.warning("%s Its image is analysed again now, and what is there is copied first.", error)
         return Task(image, "stale", "its record is damaged", copy_first=True)

@@ -14,7 +14,7 @@ from ..cells import Analysis
 from ..config import Settings
 from ..errors import ResultsError, StorageError
 from ..pipeline import Models, analyse_many
-from ..results import read_record, record_path, write_analysis, write_failure, write_slide
+from ..results import has_record, read_record, write_analysis, write_failure, write_slide
 from ..results.record import ImageRow, Record, Timing
 from ..results.runfile import now
 from ..results.unfinished import forget
@@ -192,7 +192,7 @@ def _commit(outcome: _Outcome, job: Job) -> Record:
 
 def _reviewed(out: Path, image: str) -> Record | None:
     """The record of an image that a person has worked on, or None."""
-    if not record_path(out, image).exists():
+    if not has_record(out, image):
         return None
     try:
         record = read_record(out, image)
