@@ -63,7 +63,7 @@ class Backlog:
                 reason = f"the process that worked on it ended twice ({how}): "
                 reason += "the file crashes or stalls its reader, or memory is short"
                 slide = image.name if is_slide(image.path, job.settings.max_megapixels) else None
-                record = write_failure(job.out, image.name, reason, known_of(image.path), job.origin, slide=slide)
+                record = write_failure(job.out, image.name, reason, known_of(image.path), job.origin_of_failure, slide=slide)
                 forget(job.out, image.name)
                 failed.append(record.row)
             else:

@@ -184,7 +184,7 @@ def _commit(outcome: _Outcome, job: Job) -> Record:
         record = write_slide(job.out, loaded.name, *found, source, job.origin, timing)
     else:
         reason = result.reason.removeprefix(f"{loaded.name}: ")
-        record = write_failure(job.out, loaded.name, reason, source, job.origin, timing, slide)
+        record = write_failure(job.out, loaded.name, reason, source, job.origin_of_failure, timing, slide)
     if slide:
         forget(job.out, loaded.name)
     return record

@@ -115,11 +115,14 @@ class Record(Stored):
 
 
 class MarkedRow(BaseModel):
-    """The part of an image's line that a run shows of an image that it leaves as it is."""
+    """The part of an image's line by which a run sees whether to leave it as it is, and which it then shows."""
 
     model_config = ConfigDict(frozen=True)
 
     image: str
+    slide: str
+    width: int | None
+    height: int | None
     status: Literal["done", "failed"]
     error: str | None
     n_cells: int | None
