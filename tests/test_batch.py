@@ -401,6 +401,34 @@ def test_collect_makes_the_tables_and_the_report_again(smears: Path, tmp_path: P
     assert {name: (out / name).read_bytes() for name in wanted} == wanted
 
 
+def test_images_that_are_no_longer_in_the_input_are_told_and_can_be_left_out(
+    smears: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out, gone = tmp_path / "out", "slide-1/field-2.png"
+    go(smears, out)
+    (smears / gone).unlink()
+    (smears / "slide-2").rename(smears / "slide-3")
+    assert not caplog.messages
+    for look in (lambda: go(smears, out), lambda: collect(out)):
+        caplog.clear()
+        look()
+        (told,) = caplog.messages
+        names = f"{gone}, slide-2/field-1.png, slide-2/field-2.png, slide-2/field-3.png"
+        assert f"4 images of the results are no longer in {smears}, and count as before: {names}. To leave one out" in told
+    for name in images(out).keys() - {f"slide-{n}/field-{i}.png" for n, i in ((1, 1), (1, 3), (3, 1), (3, 2), (3, 3))}:
+        (out / "records" / f"{name}.json").unlink()
+        (out / "labels" / f"{name}.tif").unlink()
+    caplog.clear()
+    collect(out)
+    assert not caplog.messages
+    go(smears, tmp_path / "fresh")
+    assert contract(out) == contract(tmp_path / "fresh")
+    caplog.clear()
+    shutil.move(smears, tmp_path / "elsewhere")
+    collect(out)
+    assert not caplog.messages
+
+
 def test_collect_of_another_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="not a results folder"):
         collect(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,12 @@ from ..results.runfile import NAME, Counts, RunFile, read_run, write_run
 from ..results.storage import remove
 from .discover import InputImage
 
+logger = logging.getLogger(__name__)
+
 FOLDER = "shards"
+
+MOST_NAMED = 20
+"""Images or shards that a line of the log names."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def write_state(out: Path, state: RunFile, shard: Shard | None) -> None:
 
 
 def merge_reports(out: Path) -> RunFile:
-    """`run.json`, and where the last run had shards, made from their reports.
+    """`run.json`, and where the last run had shards, made from their reports; the log says which have not finished.
 
     Raises
     ------
@@ -87,15 +93,18 @@ def merge_reports(out: Path) -> RunFile:
     for name, report in zip(names, reports, strict=True):
         if (report.settings, report.segmenter, report.classifier) != (first.settings, first.segmenter, first.classifier):
             raise ResultsError(f"The shards {names[0]} and {name} in {out} differ in settings or models. Run one again.")
-    missing = int(names[0].partition("-of-")[2].removesuffix(".json")) != len(names)
-    ends = [report.finished_at for report in reports]
+    ends = {name: report.finished_at for name, report in zip(names, reports, strict=True) if report.finished_at}
+    of = int(names[0].partition("-of-")[2].removesuffix(".json"))
+    left = [str(number) for number in range(of) if Shard(number, of).name not in ends]
+    if left:
+        logger.warning("%d of %d shards have not finished: %s. Run them again, then `collect`.", len(left), of, first_of(left))
     merged = first.model_copy(
         update={
             "host": _joined(report.host for report in reports),
             "device": _joined(report.device for report in reports),
             "workers": sum(report.workers for report in reports),
             "started_at": min(report.started_at for report in reports),
-            "finished_at": None if missing or None in ends else max(end for end in ends if end),
+            "finished_at": None if left else max(ends.values()),
             "counts": Counts(**{n: sum(getattr(r.counts, n) for r in reports) for n in Counts.model_fields}),
             "kept": tuple(sorted(image for report in reports for image in report.kept)),
         }
@@ -107,3 +116,8 @@ def merge_reports(out: Path) -> RunFile:
 def _joined(texts: Iterable[str]) -> str:
     """Each text once."""
     return ", ".join(dict.fromkeys(texts))
+
+
+def first_of(names: Sequence[str]) -> str:
+    """Names in one line, of many the first."""
+    return ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])])
