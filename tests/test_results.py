@@ -36,6 +36,7 @@ from napari_wbc.results import (
 )
 from napari_wbc.results.label_images import encode_labels
 from napari_wbc.results.record import InputFile, Origin, as_stored
+from napari_wbc.results.replaced import copy_old
 from napari_wbc.results.runfile import user
 from napari_wbc.results.storage import place
 from napari_wbc.results.summary import CELL_COLUMNS, IMAGE_COLUMNS, make_tables
@@ -492,3 +493,16 @@ def test_a_record_that_cannot_be_looked_at_is_not_missing(tmp_path: Path, monkey
     monkeypatch.setattr(Path, "stat", stat)
     with pytest.raises(ResultsError, match=r"a\.png\.json cannot be looked at: Permission denied"):
         has_record(tmp_path, "a.png")
+
+
+def test_an_earlier_copy_of_what_is_replaced_is_never_overwritten(tmp_path: Path) -> None:
+    for n in (1, 2, 3):
+        for image in ("a.png", "s/b.png"):
+            write_failure(tmp_path, image, f"reason {n}", InputFile(), ORIGIN)
+            copy_old(tmp_path, image, "2026-01-02T030405Z")
+    copies = sorted((tmp_path / "replaced").iterdir())
+    assert [folder.name.removeprefix("2026-01-02T030405Z") for folder in copies] == ["", "-2", "-3"]
+    for n, folder in enumerate(copies, start=1):
+        found = sorted(path for path in folder.rglob("*") if path.is_file())
+        assert [path.relative_to(folder).as_posix() for path in found] == ["records/a.png.json", "records/s/b.png.json"]
+        assert all(f"reason {n}" in path.read_text() for path in found)
