@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -210,6 +211,8 @@ class OutOfMemoryError(RuntimeError):
     ("error", "code", "words"),
     [
         (ZeroDivisionError("oh"), 4, "this is a fault of the program: ZeroDivisionError: oh. Please report it"),
+        (OSError("oh"), 4, "OSError: oh"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 3, "/x: Permission denied. See to its permission"),
         (MemoryError(), 3, "memory does not suffice"),
         (OutOfMemoryError("CUDA out of memory"), 3, "CUDA out of memory. Close other programs"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 3, "smaller --set batch=N"),

@@ -49,6 +49,10 @@ def _tell_fault(kind: type[BaseException] | None, error: BaseException | None, t
             f"memory does not suffice: {error}. Close other programs, or take less at a time: "
             "`train` and `crossval` with a smaller --set batch=N or with --device cpu, others with a smaller image."
         ) from error
+    if isinstance(error, OSError) and error.filename is not None:
+        raise StorageError(
+            f"{error.filename}: {error.strerror}. See to its permission, or to the drive, then run again."
+        ) from error
     traceback.print_exception(error)
     typer.echo(f"Error: this is a fault of the program: {name}: {error}. Please report it, with the lines above.", err=True)
     raise typer.Exit(FAULT) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
@@ -121,7 +122,7 @@ def _read_ahead(images: Iterable[InputImage], reader: ThreadPoolExecutor, job: J
 
 def _check_root(job: Job) -> None:
     """What cannot be read because its drive has gone is no failed image."""
-    if not job.root.is_dir():
+    if not os.path.isdir(job.root):
         raise StorageError(f"The folder of the images has gone: {job.root}. Bring it back, then run again.")
 
 

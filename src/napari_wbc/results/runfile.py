@@ -158,7 +158,7 @@ def check_out(out: Path, root: Path) -> None:
     ResultsError
         If the folder's `run.json` is damaged.
     """
-    names = _names_in(out)
+    names = names_in(out)
     try:
         relative_root(root, out).encode()
     except UnicodeEncodeError:
@@ -172,8 +172,14 @@ def check_out(out: Path, root: Path) -> None:
         raise UsageError(f"{out} holds results of {earlier}, not of {root}. Name another folder.")
 
 
-def _names_in(out: Path) -> list[str]:
-    """What is in a folder, hidden files apart; nothing, where it is not there."""
+def names_in(out: Path) -> list[str]:
+    """What is in a folder for results, hidden files apart; nothing, where it is not there.
+
+    Raises
+    ------
+    UsageError
+        If it is a file, leads nowhere, or cannot be looked at.
+    """
     try:
         return [name for name in os.listdir(out) if not name.startswith(".")]
     except FileNotFoundError:
