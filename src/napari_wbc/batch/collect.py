@@ -50,7 +50,7 @@ def _gone(root: Path, images: Iterable[str]) -> Iterator[str]:
     """
     for image in images if os.path.isdir(root) else ():
         try:
-            os.lstat(root / image)
+            os.lstat(os.path.join(root, image))  # quicker than as a Path, of 10⁵ images
         except (FileNotFoundError, NotADirectoryError):
             if r"\x" not in image:
                 yield image
