@@ -16,6 +16,7 @@ import tifffile
 from napari_wbc import analyse_folder
 from napari_wbc.batch import Redo, run
 from napari_wbc.batch import work as working
+from napari_wbc.batch.attempt import Failure, attempt
 from napari_wbc.batch.collect import collect
 from napari_wbc.batch.discover import InputImage
 from napari_wbc.batch.intake import Loaded, load
@@ -148,6 +149,19 @@ def test_what_is_no_file_fails_and_does_not_hang(smears: Path, tmp_path: Path) -
     rows = images(tmp_path / "out")
     assert "not a regular file" in str(rows["pipe.png"]["error"])
     assert "cannot be read" in str(rows["dead.png"]["error"])
+
+
+def test_a_file_that_may_not_be_looked_at_fails_without_its_path(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_slide(path: Path, max_megapixels: float) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("napari_wbc.batch.intake.is_slide", is_slide)
+    go(smears, tmp_path / "out")
+    reason = "cannot be read: Permission denied. Check path and permission."
+    assert {row["error"] for row in images(tmp_path / "out").values()} == {reason}
+    assert attempt("a.png", lambda: is_slide(smears, 1)) == Failure("PermissionError: Permission denied")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
