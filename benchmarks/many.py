@@ -57,7 +57,7 @@ def main() -> None:
         timed("make", lambda: make(images, out, options.images, options.slides), False)
     found = timed("list the images", lambda: discover(images, out), options.profile)
     timed("sweep", lambda: sweep(out), options.profile)
-    tasks = timed("resume", lambda: plan(out, found.images, ENGINE.origin(Settings()), Redo()), options.profile)
+    tasks = timed("resume", lambda: plan(out, found.images, ENGINE, Settings(), Redo()), options.profile)
     assert {task.need for task in tasks} == {"skip"}, "the images are not as they were: take a new folder"
     timed("collect", lambda: collect(out), options.profile)
     lines = [sum(1 for _ in (out / name).open("rb")) - 1 for name in TABLES]

@@ -16,6 +16,7 @@ import tifffile
 from napari_wbc import analyse_folder
 from napari_wbc.batch import Redo, run
 from napari_wbc.batch import work as working
+from napari_wbc.batch.attempt import Failure, attempt
 from napari_wbc.batch.collect import collect
 from napari_wbc.batch.discover import InputImage
 from napari_wbc.batch.intake import Loaded, load
@@ -150,10 +151,26 @@ def test_what_is_no_file_fails_and_does_not_hang(smears: Path, tmp_path: Path) -
     assert "cannot be read" in str(rows["dead.png"]["error"])
 
 
+def test_a_file_that_may_not_be_looked_at_fails_without_its_path(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_slide(path: Path, max_megapixels: float) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("napari_wbc.batch.intake.is_slide", is_slide)
+    go(smears, tmp_path / "out")
+    reason = "cannot be read: Permission denied. Check path and permission."
+    assert {row["error"] for row in images(tmp_path / "out").values()} == {reason}
+    assert attempt("a.png", lambda: is_slide(smears, 1)) == Failure("PermissionError: Permission denied")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 def test_a_name_that_is_not_utf_8_fails_with_a_reason(smears: Path, tmp_path: Path) -> None:
     shutil.copy(smears / "slide-1" / "field-1.png", os.fsdecode(os.fsencode(smears) + b"/\xff.png"))
-    go(smears, tmp_path / "out")
+    shutil.copy(smears / "slide-1" / "field-1.png", os.fsdecode(os.fsencode(smears) + b"/" + b"\xff" * 240 + b".png"))
+    for again in (False, True):
+        assert go(smears, tmp_path / "out").exit_code == 1
+        assert counts(tmp_path / "out") == ({"skipped": 8} if again else {"done": 6, "failed": 2})
     assert "not valid UTF-8" in str(images(tmp_path / "out")["\\xff.png"]["error"])
 
 
@@ -264,6 +281,34 @@ def test_a_file_or_a_foreign_folder_is_wrong_use_and_stays_untouched(smears: Pat
     assert go(smears, tmp_path / "empty").exit_code == 0
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+@pytest.mark.parametrize("target", ["out", "nowhere"])
+def test_a_link_that_leads_to_no_folder_is_no_place_for_results(smears: Path, tmp_path: Path, target: str) -> None:
+    (tmp_path / "out").symlink_to(tmp_path / target)
+    with pytest.raises(UsageError, match=r"out .*name another folder"):
+        go(smears, tmp_path / "out", lambda: pytest.fail("loaded"))
+
+
+def test_a_results_folder_that_cannot_be_looked_at_is_wrong_use(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listdir(path: Path) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(os, "listdir", listdir)
+    with pytest.raises(UsageError, match="out cannot be looked at: Permission denied"):
+        go(smears, tmp_path / "out", lambda: pytest.fail("loaded"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_folder_of_images_whose_name_is_not_utf_8_is_wrong_use_unless_nobody_writes_it(smears: Path, tmp_path: Path) -> None:
+    odd = smears.rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    with pytest.raises(UsageError, match="not valid UTF-8"):
+        go(odd, tmp_path / "out", lambda: pytest.fail("loaded"))
+    assert go(odd, odd / "out").exit_code == 0
+
+
 def test_results_of_one_folder_do_not_mix_with_those_of_another(smears: Path, tmp_path: Path) -> None:
     go(smears, tmp_path / "out")
     with pytest.raises(UsageError, match="holds results of"):
@@ -368,6 +413,34 @@ def test_collect_makes_the_tables_and_the_report_again(smears: Path, tmp_path: P
         (out / name).unlink()
     collect(out)
     assert {name: (out / name).read_bytes() for name in wanted} == wanted
+
+
+def test_images_that_are_no_longer_in_the_input_are_told_and_can_be_left_out(
+    smears: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out, gone = tmp_path / "out", "slide-1/field-2.png"
+    go(smears, out)
+    (smears / gone).unlink()
+    (smears / "slide-2").rename(smears / "slide-3")
+    assert not caplog.messages
+    for look in (lambda: go(smears, out), lambda: collect(out)):
+        caplog.clear()
+        look()
+        (told,) = caplog.messages
+        names = f"{gone}, slide-2/field-1.png, slide-2/field-2.png, slide-2/field-3.png"
+        assert f"4 images of the results are no longer in {smears}, and count as before: {names}. To leave one out" in told
+    for name in images(out).keys() - {f"slide-{n}/field-{i}.png" for n, i in ((1, 1), (1, 3), (3, 1), (3, 2), (3, 3))}:
+        (out / "records" / f"{name}.json").unlink()
+        (out / "labels" / f"{name}.tif").unlink()
+    caplog.clear()
+    collect(out)
+    assert not caplog.messages
+    go(smears, tmp_path / "fresh")
+    assert contract(out) == contract(tmp_path / "fresh")
+    caplog.clear()
+    shutil.move(smears, tmp_path / "elsewhere")
+    collect(out)
+    assert not caplog.messages
 
 
 def test_collect_of_another_folder_is_an_error(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -199,6 +201,42 @@ def test_errors_have_their_exit_codes(
     assert (result.exit_code, f"Error: {error}" in result.stderr, "Traceback" in result.stderr) == (code, True, False)
     result = call("run", smears, tmp_path / "out", "--debug")
     assert (result.exit_code, "Traceback" in result.stderr) == (code, True)
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch calls it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (ZeroDivisionError("oh"), 4, "this is a fault of the program: ZeroDivisionError: oh. Please report it"),
+        (OSError("oh"), 4, "OSError: oh"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 3, "/x: Permission denied. See to its permission"),
+        (MemoryError(), 3, "memory does not suffice"),
+        (OutOfMemoryError("CUDA out of memory"), 3, "CUDA out of memory. Close other programs"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 3, "smaller --set batch=N"),
+    ],
+)
+def test_an_error_that_nobody_raised_on_purpose_has_a_sentence_and_a_code_of_its_own(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, words: str
+) -> None:
+    def load_models(**_: str) -> Models:
+        raise error
+
+    use(monkeypatch, load_models)
+    result = call("run", smears, tmp_path / "out")
+    assert (result.exit_code, words in result.stderr) == (code, True)
+    assert ("Traceback" in result.stderr) == (code == 4)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_names_that_stdout_cannot_write_end_nothing(smears: Path, tmp_path: Path) -> None:
+    out = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    ended = program("run", smears, out, "--workers", 0, PYTHONIOENCODING="utf-8:strict")
+    stdout, stderr = ended.communicate(timeout=300)
+    assert (ended.returncode, stderr) == (0, "")
+    assert r"\udcff/report.html" in stdout
 
 
 class Broken(FakeSegmenter):

@@ -92,6 +92,14 @@ def test_identity_depends_on_the_values_alone() -> None:
     assert len({settings.identity() for settings in different}) == 4
 
 
+def test_a_limit_enters_the_identity_only_where_asked_and_the_default_is_that_of_old_records() -> None:
+    assert Settings().identity() == Settings(max_megapixels=300).identity() == Settings().identity(limits=True)
+    assert Settings().identity() != Settings(max_megapixels=300).identity(limits=True)
+    golden = Path(__file__).parent / "golden" / "results-0.1.0"
+    stored = json.loads((golden / "records" / "slide-1" / "b.png.json").read_bytes())["hashes"]["origin"]["settings"]
+    assert read_settings(golden / "run.json").identity() == stored
+
+
 def test_settings_are_read_from_a_settings_file_or_a_run_json(tmp_path: Path) -> None:
     settings = make_settings({"min_area_px": 123, "um_per_px": 0.25})
     plain, run = tmp_path / "settings.json", tmp_path / "run.json"

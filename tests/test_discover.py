@@ -84,6 +84,37 @@ def test_links_are_followed_but_not_in_circles(smears: Path, tmp_path: Path, cap
     assert "loop" in caplog.text
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_a_link_that_cannot_be_followed_is_told_and_ends_nothing(
+    smears: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("round", "round.png", "round.zarr"):
+        (smears / name).symlink_to(smears / name)
+    with caplog.at_level(logging.WARNING):
+        inputs = discover(smears, smears / "round")
+    names = [image.name for image in inputs.images]
+    assert names == ["a/x/3.tiff", "b/1.png", "b/2.JPG", "round.png", "round.zarr", "top.bmp"]
+    assert inputs.n_other == 3
+    assert f"{smears / 'round'} cannot be looked at: Too many levels of symbolic links" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING), pytest.raises(UsageError, match="No image found"):
+        discover(smears / "round", tmp_path / "out")
+    assert "Too many levels of symbolic links" in caplog.text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_name_that_is_not_utf_8_has_one_that_can_be_recorded(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/in/" + b"\xfe" * 100
+    os.makedirs(folder)
+    for last in (b"a", b"b", b"\xff"):
+        open(folder + b"/" + b"\xff" * 240 + last + b".png", "wb").close()
+    names = found(tmp_path / "in", tmp_path / "out")
+    assert len(set(names)) == 3
+    assert all(len(part.encode()) <= 250 for name in names for part in name.split("/"))
+    assert all(name.startswith("\\xfe\\xfe") for name in names)
+    assert names == found(tmp_path / "in", tmp_path / "out")
+
+
 @pytest.mark.parametrize("name", ["nothing", "*.webp"])
 def test_what_does_not_exist_is_wrong_use(smears: Path, name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=name.replace("*", r"\*")):

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from napari_wbc.cells import COLUMNS, Analysis, Box, Cell, CellTable, Domain, Scale
 from napari_wbc.errors import ResultsError, StorageError
 from napari_wbc.results import (
+    has_record,
     images_in,
     iter_records,
     labels_path,
@@ -35,9 +36,11 @@ from napari_wbc.results import (
 )
 from napari_wbc.results.label_images import encode_labels
 from napari_wbc.results.record import InputFile, Origin, as_stored
+from napari_wbc.results.replaced import copy_old
 from napari_wbc.results.runfile import user
 from napari_wbc.results.storage import place
 from napari_wbc.results.summary import CELL_COLUMNS, IMAGE_COLUMNS, make_tables
+from napari_wbc.results.unfinished import unfinished_in
 from tests.damage import DAMAGED_TIFFS
 
 SOURCE = InputFile(sha256="ab" * 32, size=123, mtime_ns=1_700_000_000_123_456_789)
@@ -455,16 +458,51 @@ def test_place_keeps_the_suffix() -> None:
     assert place(Path("out"), "labels", "s1/a.jpg", ".tif") == Path("out/labels/s1/a.jpg.tif")
 
 
-def test_a_folder_of_records_that_cannot_be_read_is_no_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "records" / "s1").mkdir(parents=True)
-    assert images_in(tmp_path / "nowhere") == images_in(tmp_path) == []
+def forbid(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    """Nobody may look into folders of this name."""
 
     def scandir(path: str) -> object:
-        if path.endswith("s1"):
+        if str(path).endswith(folder):
             raise PermissionError(errno.EACCES, "Permission denied", path)
         return real(path)
 
     real = os.scandir
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(ResultsError, match="s1 cannot be looked at: Permission denied"):
-        images_in(tmp_path)
+
+
+def test_a_folder_that_cannot_be_looked_at_is_no_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert images_in(tmp_path / "nowhere") == images_in(tmp_path) == unfinished_in(tmp_path) == []
+    for folder in ("records/s1", "unfinished/s1"):
+        (tmp_path / folder).mkdir(parents=True)
+    assert images_in(tmp_path) == unfinished_in(tmp_path) == []
+    forbid(monkeypatch, "s1")
+    for look in (images_in, unfinished_in):
+        with pytest.raises(ResultsError, match="s1 cannot be looked at: Permission denied"):
+            look(tmp_path)
+
+
+def test_a_record_that_cannot_be_looked_at_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not has_record(tmp_path, "a.png")
+    write_failure(tmp_path, "a.png", "broken", InputFile(), ORIGIN)
+    assert has_record(tmp_path, "a.png")
+    assert not has_record(tmp_path, "a.png.json/b.png")
+
+    def stat(path: Path) -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", stat)
+    with pytest.raises(ResultsError, match=r"a\.png\.json cannot be looked at: Permission denied"):
+        has_record(tmp_path, "a.png")
+
+
+def test_an_earlier_copy_of_what_is_replaced_is_never_overwritten(tmp_path: Path) -> None:
+    for n in (1, 2, 3):
+        for image in ("a.png", "s/b.png"):
+            write_failure(tmp_path, image, f"reason {n}", InputFile(), ORIGIN)
+            copy_old(tmp_path, image, "2026-01-02T030405Z")
+    copies = sorted((tmp_path / "replaced").iterdir())
+    assert [folder.name.removeprefix("2026-01-02T030405Z") for folder in copies] == ["", "-2", "-3"]
+    for n, folder in enumerate(copies, start=1):
+        found = sorted(path for path in folder.rglob("*") if path.is_file())
+        assert [path.relative_to(folder).as_posix() for path in found] == ["records/a.png.json", "records/s/b.png.json"]
+        assert all(f"reason {n}" in path.read_text() for path in found)

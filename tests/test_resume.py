@@ -11,6 +11,7 @@ import pytest
 
 from napari_wbc.batch import Redo, Shard, preview
 from napari_wbc.batch.discover import discover
+from napari_wbc.batch.job import describe
 from napari_wbc.batch.resume import plan
 from napari_wbc.cells import Probabilities, RgbImage
 from napari_wbc.config import Settings
@@ -18,8 +19,9 @@ from napari_wbc.errors import UsageError
 from napari_wbc.pipeline import Models
 from napari_wbc.results import labels_path, read_analysis, read_record, record_path, write_analysis
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
-from tests.runs import SETTINGS, contract, counts, go, images
+from tests.runs import SETTINGS, contract, counts, go, images, timeless
 from tests.smears import write_slides, write_smear
+from tests.test_slides import crowded, write
 
 A, B = "slide-1/field-1.png", "slide-1/field-2.png"
 
@@ -120,11 +122,31 @@ def test_a_clock_that_was_set_back_neither_hides_a_change_nor_makes_one(
 def test_what_cannot_be_read_now_keeps_its_results(smears: Path, out: Path, caplog: pytest.LogCaptureFixture) -> None:
     found = discover(smears, out)
     (smears / A).unlink()
-    origin = read_record(out, A).hashes.origin
     with caplog.at_level(logging.WARNING):
-        tasks = plan(out, found.images, origin, Redo())
+        tasks = plan(out, found.images, describe(load_fakes()), SETTINGS, Redo())
     assert [task.need for task in tasks] == ["skip", "skip"]
-    assert "cannot be read now" in caplog.text
+    assert "cannot be read now: No such file or directory. It is taken to be as it was." in caplog.text
+
+
+def test_another_limit_does_only_the_images_again_that_it_concerns(smears: Path, out: Path, tmp_path: Path) -> None:
+    """The drawn fields have less than 0.1 megapixels."""
+    limited = [SETTINGS.model_copy(update={"max_megapixels": limit}) for limit in (0.1, 0.3, 0.5)]
+    (smears / "empty.png").touch()
+    write_smear(smears / "large.png", shape=(400, 500))
+    write(smears / "tiled.tif", crowded(400, 500))
+    go(smears, tmp_path / "2", settings=limited[0])
+    failed = {"empty.png", "large.png"}
+    assert {name for name, row in images(tmp_path / "2").items() if row["status"] == "failed"} == failed
+    found = needs(smears, tmp_path / "2", limited[1])
+    assert {name for name, (need, _) in found.items() if need != "skip"} == {*failed, "tiled.tif"}
+    assert found["large.png"] == ("stale", "other settings")
+    assert found["tiled.tif"] == ("stale", "max_megapixels now refuses it, or makes no slide of it")
+    go(smears, tmp_path / "2", settings=limited[1])
+    assert {name for name, (need, _) in needs(smears, tmp_path / "2", limited[2]).items() if need != "skip"} == {"empty.png"}
+    assert needs(smears, tmp_path / "2", limited[0])["large.png"][0] == "stale"
+    go(smears, tmp_path / "fresh", settings=limited[1])
+    assert contract(tmp_path / "2") == contract(tmp_path / "fresh")
+    assert timeless(tmp_path / "2") == timeless(tmp_path / "fresh")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

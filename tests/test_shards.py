@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from napari_wbc.batch import Shard, read_shard
+from napari_wbc.batch import Shard, read_shard, run
 from napari_wbc.batch.collect import collect
 from napari_wbc.batch.discover import InputImage
+from napari_wbc.batch.shards import merge_reports
 from napari_wbc.config import Settings
 from napari_wbc.errors import ResultsError, UsageError
-from tests.runs import TABLES, contract, counts, go, timeless
+from tests.fakes import load_fakes
+from tests.runs import SETTINGS, TABLES, contract, counts, go, timeless
 from tests.smears import write_slides
+from tests.test_results import forbid
 
 NOT_COMPARED = ("started_at", "finished_at", "host", "workers")
 
@@ -57,10 +60,21 @@ def test_a_shard_is_continued_and_counts_once(smears: Path, tmp_path: Path) -> N
     assert counts(tmp_path / "out") == {"skipped": 11}
 
 
-def test_a_run_is_unfinished_where_a_shard_is_missing(smears: Path, tmp_path: Path) -> None:
-    go(smears, tmp_path / "out", shard=Shard(0, 2))
+def test_a_run_is_unfinished_where_a_shard_is_missing_or_was_stopped_and_the_log_names_it(
+    smears: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    go(smears, tmp_path / "out", shard=Shard(0, 3))
+    next(run(smears, tmp_path / "out", load_fakes, SETTINGS, shard=Shard(2, 3)))
     collect(tmp_path / "out")
+    assert "2 of 3 shards have not finished: 1, 2. Run them again" in caplog.text
     assert json.loads((tmp_path / "out" / "run.json").read_bytes())["finished_at"] is None
+
+
+def test_reports_that_cannot_be_looked_at_are_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shards").mkdir()
+    forbid(monkeypatch, "shards")
+    with pytest.raises(ResultsError, match="shards cannot be looked at"):
+        merge_reports(tmp_path)
 
 
 def test_reports_of_another_division_do_not_count(smears: Path, tmp_path: Path) -> None:

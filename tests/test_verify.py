@@ -11,13 +11,14 @@ import pytest
 
 from napari_wbc.batch.verify import Verification, verify
 from napari_wbc.cells import Probabilities, RgbImage
-from napari_wbc.errors import ResultsError, UsageError
+from napari_wbc.errors import ModelMemoryError, ResultsError, UsageError
 from napari_wbc.pipeline import Models
 from napari_wbc.results import read_analysis, read_record, write_analysis
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 from tests.runs import go
 from tests.smears import write_slides, write_smear
 from tests.steps import watch
+from tests.test_results import forbid
 
 
 @pytest.fixture
@@ -103,6 +104,14 @@ def test_every_damage_is_named(out: Path, spoil: Callable[[Path], object], wante
     assert result.exit_code == 1
 
 
+def test_a_folder_that_cannot_be_searched_is_named(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (out / "unfinished").mkdir()
+    for folder in ("labels/slide-1", "unfinished"):
+        with monkeypatch.context() as patch:
+            forbid(patch, folder)
+            assert problems(check(out, sample=0)) == {folder: "cannot be searched"}
+
+
 class Blind(FakeSegmenter):
     """The identity of the other, and other results."""
 
@@ -141,8 +150,29 @@ def test_a_persons_work_is_not_analysed_again(out: Path) -> None:
     assert (result.n_again, result.findings) == (5, ())
 
 
+class Fails(FakeSegmenter):
+    """The identity of the other, and no memory."""
+
+    def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+        raise ModelMemoryError("out of memory")
+
+
+def test_an_image_that_cannot_be_analysed_again_is_named_and_what_else_is_wrong_too(out: Path) -> None:
+    (out / "images.csv").unlink()
+    result = check(out, lambda: Models(Fails(), FakeClassifier()), sample=2)
+    assert sorted(problems(result).values()) == ["missing", "not reproducible", "not reproducible"]
+    assert result.findings[-1].problem == "not reproducible: out of memory"
+
+
 class Renamed(FakeClassifier):
     identity = "another-classifier"
+
+
+def test_other_models_hide_nothing_else_that_is_wrong(out: Path) -> None:
+    (out / "images.csv").unlink()
+    result = check(out, lambda: Models(FakeSegmenter(), Renamed()))
+    assert problems(result) == {"images.csv": "missing", "run.json": "no image was analysed again"}
+    assert "fake segmenter and fake classifier" in result.findings[-1].problem
 
 
 def test_other_models_are_wrong_use_and_another_folder_is_an_error(out: Path, tmp_path: Path) -> None:

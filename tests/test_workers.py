@@ -24,6 +24,7 @@ from napari_wbc.cells import Field, Probabilities, RgbImage
 from napari_wbc.errors import CheckpointError, StorageError, UsageError, WorkersError
 from napari_wbc.pipeline import Models
 from napari_wbc.results.runfile import read_run
+from napari_wbc.results.unfinished import TILES_PER_FILE, Tile, Unfinished, unfinished_in
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 from tests.runs import SETTINGS, contract, counts, go, images, timeless
 from tests.smears import write_slides, write_smear
@@ -253,6 +254,19 @@ def test_suspects_come_last_and_only_to_who_is_alone(tmp_path: Path) -> None:
     assert backlog.take() == a
     (row,) = backlog.lost(a, "SIGSEGV", job)
     assert (row.image, row.status, "twice (SIGSEGV)" in str(row.error), len(backlog)) == ("a", "failed", True, 0)
+
+
+def test_a_slide_that_loses_its_workers_is_its_own_slide_and_leaves_no_tiles(tmp_path: Path) -> None:
+    job = Job(tmp_path / "out", tmp_path, SETTINGS, describe(load_fakes()))
+    tiles = Unfinished(job.out, "s/a.svs", "key")
+    for _ in range(TILES_PER_FILE):
+        tiles.add(Tile())
+    slide = [InputImage("s/a.svs", tmp_path / "s" / "a.svs")]
+    backlog = Backlog(slide, 1)
+    assert backlog.lost(backlog.take(), "SIGSEGV", job) == []
+    assert unfinished_in(job.out) == ["s/a.svs"]
+    (row,) = backlog.lost(backlog.take(), "SIGSEGV", job)
+    assert (row.slide, unfinished_in(job.out)) == ("s/a.svs", [])
 
 
 def test_every_image_is_yielded_once_also_where_workers_die(smears: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ the centre of pixel 0 is 0.0.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
 
@@ -179,12 +179,16 @@ class Cell:
         return row
 
     @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Cell:
-        """The cell of a row that `as_row` made; derived columns are recomputed."""
-        values = {field.name: row.get(field.name) for field in dataclasses.fields(cls) if field.name not in ("box", "p")}
+    def from_row(cls, row: Mapping[str, Any]) -> Cell:
+        """The cell of a row that `as_row` made."""
+        return cls(**cls.fields_in(row))
+
+    @classmethod
+    def fields_in(cls, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of a cell that a row has; derived columns are left out."""
         p = tuple(row.get(f"p_{name}") for name in CELL_TYPES)
-        box = Box(row["y0"], row["x0"], row["y1"], row["x1"])
-        return cls(box=box, p=None if None in p else p, **values)  # type: ignore[arg-type]
+        nested = {"box": Box(*(row.get(side) for side in Box._fields)), "p": None if None in p else p}  # type: ignore[arg-type]
+        return {field.name: row[field.name] for field in dataclasses.fields(cls) if field.name in row} | nested
 
 
 OF_THE_MODELS = ("segmentation_score", "p", "none_of_five_score", "margin")

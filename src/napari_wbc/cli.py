@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,6 +30,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the lo
 
 def main() -> None:
     """Entry point of `napari-wbc`."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that are not UTF-8, and signs that a terminal does not have
     app()
 
 
@@ -62,7 +65,7 @@ def run(
     """Find, outline, name and count the white blood cells.
 
     The same command again continues: images that are done are skipped. Exit codes: 0 all done, 1 some images failed, 2 wrong
-    use or no image, 3 stopped (disk, permission, memory), 130 Ctrl-C.
+    use or no image, 3 stopped (disk, permission, memory), 4 a fault of the program, 130 Ctrl-C.
     """
     with exit_codes(debug):
         settings = read_options(context)

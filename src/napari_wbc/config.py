@@ -82,9 +82,13 @@ class Settings(BaseModel):
         description="Flat images with more pixels than this are refused; write a tiled TIFF instead.",
     )  # fmt: skip
 
-    def identity(self) -> str:
-        """SHA-256 of the settings in canonical JSON: equal settings have equal identity."""
-        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+    def identity(self, *, limits: bool = False) -> str:
+        """SHA-256 of the settings in canonical JSON: equal settings have equal identity.
+
+        `max_megapixels` changes no result that there is: only with `limits`, for images that failed, it enters with its value.
+        """
+        settings = self if limits else self.model_copy(update={"max_megapixels": Settings().max_megapixels})
+        return hashlib.sha256(json.dumps(settings.model_dump(), sort_keys=True).encode()).hexdigest()
 
 
 def make_settings(values: dict[str, Any], where: str = "") -> Settings:

@@ -10,6 +10,7 @@ from ..errors import UsageError
 from ..evaluate import Evaluation, Pair, evaluate
 from ..measure import measure
 from ..results import images_in, read_analysis, read_record
+from ..results.runfile import names_in
 from ..synthetic import Drawn, write_smears
 
 N_SLIDES, N_FIELDS, SEED = 2, 4, 20
@@ -31,11 +32,11 @@ def draw(out: Path) -> Demo:
     Raises
     ------
     UsageError
-        If `out` is a file or not empty.
+        If `out` is not empty, or no folder that can be looked at.
     StorageError
         If `out` cannot be written.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if names_in(out):
         raise UsageError(f"{out} is not an empty folder. Name a new folder for the demonstration.")
     images = out / "images"
     drawn = write_smears(out, N_SLIDES, N_FIELDS, SEED)

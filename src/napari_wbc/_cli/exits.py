@@ -6,23 +6,29 @@ import logging
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
 
 import typer
 
 from ..errors import ModelMemoryError, StorageError, WbcError, WorkersError
 
+STOPPED, FAULT = 3, 4
+"""Exit codes of a command that was stopped (disk, permission, memory), and of one that met a fault of the program."""
+
 
 @contextmanager
 def exit_codes(debug: bool) -> Iterator[None]:
-    """Turn errors into one clear message on stderr and the exit codes 2 (wrong use), 3 (stopped) and 130 (Ctrl-C)."""
+    """Turn errors into a clear message on stderr and the exit codes 2 (wrong use), 3 (stopped), 4 (fault) and 130 (Ctrl-C)."""
     logger = logging.getLogger("napari_wbc")
     logger.handlers = [_StderrLog(debug)]
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
     if not debug:
         warnings.simplefilter("ignore")  # of libraries, for programmers
     try:
-        yield
+        with ExitStack() as stack:
+            stack.push(_tell_fault)
+            yield
     except KeyboardInterrupt:
         typer.echo("Stopped. What is finished is kept; the same command continues (`train`: with --resume).", err=True)
         raise typer.Exit(130) from None
@@ -30,7 +36,26 @@ def exit_codes(debug: bool) -> Iterator[None]:
         if debug:
             traceback.print_exc()
         typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(3 if isinstance(error, StorageError | ModelMemoryError | WorkersError) else 2) from None
+        raise typer.Exit(STOPPED if isinstance(error, StorageError | ModelMemoryError | WorkersError) else 2) from None
+
+
+def _tell_fault(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    """Turn an error that nobody raised on purpose into one of ours, or into its traceback and exit code 4."""
+    if not isinstance(error, Exception) or isinstance(error, WbcError | typer.Exit | BrokenPipeError):
+        return
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in str(error):  # torch's two
+        raise ModelMemoryError(
+            f"memory does not suffice: {error}. Close other programs, or take less at a time: "
+            "`train` and `crossval` with a smaller --set batch=N or with --device cpu, others with a smaller image."
+        ) from error
+    if isinstance(error, OSError) and error.filename is not None:
+        raise StorageError(
+            f"{error.filename}: {error.strerror}. See to its permission, or to the drive, then run again."
+        ) from error
+    traceback.print_exception(error)
+    typer.echo(f"Error: this is a fault of the program: {name}: {error}. Please report it, with the lines above.", err=True)
+    raise typer.Exit(FAULT) from error
 
 
 class _StderrLog(logging.Handler):

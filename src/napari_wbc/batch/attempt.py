@@ -37,4 +37,5 @@ def attempt(image: str, work: Callable[[], T]) -> T | Failure:
         return Failure(str(error) or "memory does not suffice. Use a smaller image.", memory=True)
     except Exception as error:
         logger.exception("%s could not be analysed", image)
-        return Failure(f"{type(error).__name__}: {error}")
+        reason = getattr(error, "strerror", None) or error  # without the path, which no table is to tell
+        return Failure(f"{type(error).__name__}: {reason}")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
+from ..errors import ImageError
 from ..results import write_failure
 from ..results.record import ImageRow
+from ..results.unfinished import forget
 from .discover import InputImage
-from .intake import known_of
+from .intake import known_of, slide_file
 from .job import Job
 
 Chunk = tuple[InputImage, ...]
@@ -60,7 +63,12 @@ class Backlog:
             if image.name in self._again:
                 reason = f"the process that worked on it ended twice ({how}): "
                 reason += "the file crashes or stalls its reader, or memory is short"
-                failed.append(write_failure(job.out, image.name, reason, known_of(image.path), job.origin).row)
+                slide = None
+                with suppress(ImageError):
+                    slide = image.name if slide_file(image, job.settings.max_megapixels) else None
+                record = write_failure(job.out, image.name, reason, known_of(image.path), job.origin_of_failure, slide=slide)
+                forget(job.out, image.name)
+                failed.append(record.row)
             else:
                 self._again.add(image.name)
                 self._suspects.append((image,))

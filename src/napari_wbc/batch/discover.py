@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import logging
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,10 +80,11 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
     given = [path for item in ([inputs] if isinstance(inputs, str | Path) else inputs) for path in _expand(item)]
     if not given:
         raise UsageError("No input was named. Name image files, folders, or patterns.")
-    root = _common_parent(given)
+    folders = {path for path in given if _is_folder(path) and not is_folder_image(path)}
+    root = _common_parent([path if path in folders else path.parent for path in given])
     found = _Found()
     for path in given:
-        if not path.is_dir() or is_folder_image(path):
+        if path not in folders:
             found.add(path)
         elif _same(path, Path(out)):
             raise UsageError(f"{path} is both input and results folder. Name another folder for the results.")
@@ -108,11 +111,20 @@ def _expand(item: str | Path) -> list[Path]:
     raise UsageError(f"There is no file or folder {item}. Check the path.")
 
 
-def _common_parent(given: list[Path]) -> Path:
+def _is_folder(item: os.DirEntry[str] | Path) -> bool:
+    """Whether it is a folder, or a link to one. A link that cannot be followed is none, as one is that leads nowhere."""
     try:
-        return Path(
-            os.path.commonpath([path if path.is_dir() and not is_folder_image(path) else path.parent for path in given])
-        )
+        return item.is_dir() if isinstance(item, os.DirEntry) else stat.S_ISDIR(item.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        logger.warning("%s cannot be looked at: %s.", os.fspath(item), error.strerror)
+        return False
+
+
+def _common_parent(folders: list[Path]) -> Path:
+    try:
+        return Path(os.path.commonpath(folders))
     except ValueError:
         raise UsageError(
             "The inputs lie on different drives. Run once for each drive, each with its own results folder."
@@ -134,7 +146,7 @@ def _files_below(folder: Path, out: Path, above: tuple[str, ...]) -> Iterator[Pa
         path = folder / entry.name
         if entry.name.startswith("."):
             continue
-        if not entry.is_dir() or is_folder_image(path):
+        if not _is_folder(entry) or is_folder_image(path):
             yield path
         elif (real := os.path.realpath(path)) in above:
             logger.warning("%s is a link to a folder that leads to it, and is not followed.", path)
@@ -159,4 +171,14 @@ def _named(path: Path, root: Path) -> InputImage:
         raise UsageError(
             f"The file name {name} is longer than {LONGEST_NAME} bytes, too long for its results. Rename the file."
         )
-    return InputImage(name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"), path)
+    return InputImage("/".join(map(_as_text, name.split("/"))), path)
+
+
+def _as_text(part: str) -> str:
+    r"""A file name; bytes that are not UTF-8 become `\xff`, and where that makes it too long, its end becomes a hash."""
+    data = os.fsencode(part)
+    text = data.decode("utf-8", "backslashreplace")
+    if text == part or len(text.encode()) <= LONGEST_NAME:
+        return text
+    end = f"~{hashlib.sha256(data).hexdigest()[:16]}"
+    return text.encode()[: LONGEST_NAME - len(end)].decode("utf-8", "ignore") + end

@@ -40,9 +40,9 @@ class Loaded:
 def load(image: InputImage, max_megapixels: float) -> Loaded:
     """Read an image file and decode it, unless it is a whole-slide image."""
     start = time.perf_counter()
-    source, field, error = known_of(image.path), None, ""
-    slide = image.path if is_slide(image.path, max_megapixels) else None
+    source, field, error, slide = known_of(image.path), None, "", None
     try:
+        slide = slide_file(image, max_megapixels)
         if slide:
             sha256 = _hash_slide(image)
             source = source.model_copy(update={"sha256": sha256})
@@ -53,6 +53,12 @@ def load(image: InputImage, max_megapixels: float) -> Loaded:
     except ImageError as refused:
         error = str(refused).removeprefix(f"{image.name}: ")
     return Loaded(image.name, field, error, source, time.perf_counter() - start, slide)
+
+
+def slide_file(image: InputImage, max_megapixels: float) -> Path | None:
+    """The file of a whole-slide image, None of a flat one; errors as in `read_whole`."""
+    with _readable(image):
+        return image.path if is_slide(image.path, max_megapixels) else None
 
 
 def read_whole(image: InputImage, max_megapixels: float) -> bytes:

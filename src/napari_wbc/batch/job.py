@@ -42,9 +42,10 @@ class Engine:
     device: str
     threads: int
 
-    def origin(self, settings: Settings) -> Origin:
-        """What the numbers depend on besides the image."""
-        return Origin(segmenter=self.segmenter.identity, classifier=self.classifier.identity, settings=settings.identity())
+    def origin(self, settings: Settings, *, failed: bool = False) -> Origin:
+        """What the numbers depend on besides the image, or that it failed."""
+        identity = settings.identity(limits=failed)
+        return Origin(segmenter=self.segmenter.identity, classifier=self.classifier.identity, settings=identity)
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class Job:
     def origin(self) -> Origin:
         """What the numbers depend on besides the image."""
         return self.engine.origin(self.settings)
+
+    @property
+    def origin_of_failure(self) -> Origin:
+        """What it depends on that an image failed."""
+        return self.engine.origin(self.settings, failed=True)
 
 
 class Workers(Protocol):

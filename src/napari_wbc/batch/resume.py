@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..config import Settings
 from ..errors import ResultsError
-from ..results import labels_path, read_mark, read_record, record_path
-from ..results.record import Hashes, InputFile, MarkedRow, Origin
+from ..pyramids import SLIDE_SUFFIXES
+from ..results import has_record, labels_path, read_mark, read_record
+from ..results.record import InputFile, Mark, MarkedRow, Origin
 from ..results.storage import file_sha256, size_and_time
 from .discover import InputImage
+from .job import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -56,26 +59,29 @@ class Task:
         return self.need not in ("skip", "keep")
 
 
-def plan(out: Path, images: Iterable[InputImage], origin: Origin, redo: Redo) -> list[Task]:
+def plan(out: Path, images: Iterable[InputImage], engine: Engine, settings: Settings, redo: Redo) -> list[Task]:
     """What each image needs, in the order given.
 
     Parameters
     ----------
     out
         The results folder.
-    origin
-        Identities of the models and settings of this run.
+    engine, settings
+        The models and settings of this run.
     """
-    return [_task(out, image, origin, redo) for image in images]
+    origins: dict[str, Origin] = {status: engine.origin(settings, failed=status == "failed") for status in ("done", "failed")}
+    return [_task(out, image, origins, settings.max_megapixels, redo) for image in images]
 
 
-def _task(out: Path, image: InputImage, origin: Origin, redo: Redo) -> Task:
+def _task(out: Path, image: InputImage, origins: Mapping[str, Origin], max_megapixels: float, redo: Redo) -> Task:
     try:
         mark = read_mark(out, image.name)
-        row, changes = mark.row, _changes(out, image, mark.hashes, origin, redo.rehash)
+        row, changes = mark.row, _changes(out, image, mark, origins[mark.row.status], redo.rehash)
+        if _has_crossed(image.path, row, max_megapixels):
+            changes.append("max_megapixels now refuses it, or makes no slide of it")
         reviewed = bool(changes) and read_record(out, image.name).has_human_work
     except ResultsError as error:
-        if not record_path(out, image.name).exists():  # asked only now: of 10⁵ images most have one
+        if not has_record(out, image.name):  # asked only now: of 10⁵ images most have one
             return Task(image, "new", "not analysed yet")
         logger.warning("%s Its image is analysed again now, and what is there is copied first.", error)
         return Task(image, "stale", "its record is damaged", copy_first=True)
@@ -89,8 +95,9 @@ def _task(out: Path, image: InputImage, origin: Origin, redo: Redo) -> Task:
     return Task(image, "stale", why, row, copy_first=reviewed)
 
 
-def _changes(out: Path, image: InputImage, recorded: Hashes, origin: Origin, rehash: bool) -> list[str]:
+def _changes(out: Path, image: InputImage, mark: Mark, origin: Origin, rehash: bool) -> list[str]:
     """What is no longer as recorded, in words."""
+    recorded = mark.hashes
     checks = {
         "the image file has changed": same_file(image.path, recorded.input, rehash),
         "another segmenter": origin.segmenter == recorded.origin.segmenter,
@@ -101,10 +108,17 @@ def _changes(out: Path, image: InputImage, recorded: Hashes, origin: Origin, reh
     return [change for change, same in checks.items() if not same]
 
 
+def _has_crossed(path: Path, row: MarkedRow, max_megapixels: float) -> bool:
+    """Whether an image that is done has now more pixels than a flat one may have, or as a slide no longer so many."""
+    if row.status == "failed" or path.suffix.lower() in SLIDE_SUFFIXES:
+        return False
+    return (row.slide == row.image) != ((row.width or 0) * (row.height or 0) > max_megapixels * 1e6)
+
+
 def same_file(path: Path, recorded: InputFile, rehash: bool) -> bool:
     """Whether an image file is the one recorded: by size and time of change, or else by its content.
 
-    What cannot be read now is taken to be the same: results are not given up because a drive has gone.
+    What cannot be read now is taken to be the same: a drive that has gone is no reason to do its images again.
     """
     try:
         size, mtime_ns = size_and_time(path)
@@ -114,7 +128,7 @@ def same_file(path: Path, recorded: InputFile, rehash: bool) -> bool:
         return size == recorded.size and (path.is_file() or path.is_dir()) and file_sha256(path) == recorded.sha256
     except OSError as error:
         if recorded.size is not None:
-            logger.warning("%s cannot be read now: %s. Its results are kept.", path, error.strerror)
+            logger.warning("%s cannot be read now: %s. It is taken to be as it was.", path, error.strerror)
         return True
 
 

@@ -130,7 +130,7 @@ def run(
         write_state(out, state, shard)
         if shard is None or shard.number == 0:
             sweep(out)
-        tasks = plan(out, found.images, engine.origin(settings), redo)
+        tasks = plan(out, found.images, engine, settings, redo)
         seen: Counter[str] = Counter(skipped=0)
         n_failed = 0
         job = Job(out.absolute(), found.root, settings, engine, group_images, redo.overwrite_reviewed)
@@ -164,7 +164,7 @@ def preview(
     found = _find(inputs, out, shard)
     if not (out / NAME).exists():
         return [Task(image, "new", "not analysed yet") for image in found.images]
-    return plan(out, found.images, describe(load_models()).origin(settings), redo or Redo())
+    return plan(out, found.images, describe(load_models()), settings, redo or Redo())
 
 
 def _find(inputs: Given, out: Path, shard: Shard | None) -> Inputs:

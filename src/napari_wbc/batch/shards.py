@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ResultsError, UsageError
 from ..results.runfile import NAME, Counts, RunFile, read_run, write_run
-from ..results.storage import remove
+from ..results.storage import remove, walk
 from .discover import InputImage
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "shards"
 
+MOST_NAMED = 20
+"""Images or shards that a line of the log names."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, order=True)
 class Shard:
     """Part `number`, from 0 to `of` − 1, of a run in `of` parts."""
 
@@ -62,15 +69,15 @@ def write_state(out: Path, state: RunFile, shard: Shard | None) -> None:
     """
     if shard is None or not (out / NAME).exists():
         write_run(out, state)
-    for path in sorted((out / FOLDER).glob("*-of-*.json")):
-        if shard is None or not path.name.endswith(f"-of-{shard.of}.json"):
-            remove(out, path)
+    for other in _reported(out):
+        if shard is None or other.of != shard.of:
+            remove(out, out / FOLDER / other.name)
     if shard is not None:
         write_run(out, state, f"{FOLDER}/{shard.name}")
 
 
 def merge_reports(out: Path) -> RunFile:
-    """`run.json`, and where the last run had shards, made from their reports.
+    """`run.json`, and where the last run had shards, made from their reports; the log says which have not finished.
 
     Raises
     ------
@@ -79,23 +86,28 @@ def merge_reports(out: Path) -> RunFile:
     StorageError
         If `run.json` cannot be written.
     """
-    names = sorted(path.name for path in (out / FOLDER).glob("*-of-*.json"))
-    if not names:
+    shards = _reported(out)
+    if not shards:
         return read_run(out)
-    reports = [read_run(out, f"{FOLDER}/{name}") for name in names]
+    reports = [read_run(out, f"{FOLDER}/{shard.name}") for shard in shards]
     first = reports[0]
-    for name, report in zip(names, reports, strict=True):
+    for shard, report in zip(shards, reports, strict=True):
         if (report.settings, report.segmenter, report.classifier) != (first.settings, first.segmenter, first.classifier):
-            raise ResultsError(f"The shards {names[0]} and {name} in {out} differ in settings or models. Run one again.")
-    missing = int(names[0].partition("-of-")[2].removesuffix(".json")) != len(names)
-    ends = [report.finished_at for report in reports]
+            raise ResultsError(
+                f"The shards {shards[0].name} and {shard.name} in {out} differ in settings or models. Run one again."
+            )
+    ends = {shard: report.finished_at for shard, report in zip(shards, reports, strict=True) if report.finished_at}
+    left = [str(number) for number in range(shards[0].of) if Shard(number, shards[0].of) not in ends]
+    if left:
+        n = f"{len(left)} of {shards[0].of} shards"
+        logger.warning("%s have not finished: %s. Run them again, then `collect`.", n, first_of(left))
     merged = first.model_copy(
         update={
             "host": _joined(report.host for report in reports),
             "device": _joined(report.device for report in reports),
             "workers": sum(report.workers for report in reports),
             "started_at": min(report.started_at for report in reports),
-            "finished_at": None if missing or None in ends else max(end for end in ends if end),
+            "finished_at": None if left else max(ends.values()),
             "counts": Counts(**{n: sum(getattr(r.counts, n) for r in reports) for n in Counts.model_fields}),
             "kept": tuple(sorted(image for report in reports for image in report.kept)),
         }
@@ -104,6 +116,17 @@ def merge_reports(out: Path) -> RunFile:
     return merged
 
 
+def _reported(out: Path) -> list[Shard]:
+    """The shards that have a report; errors as in `storage.walk`."""
+    names = [re.fullmatch(r"(\d+)-of-(\d+)\.json", name) for _, _, names in walk(out / FOLDER) for name in names]
+    return sorted(Shard(int(name[1]), int(name[2])) for name in names if name)
+
+
 def _joined(texts: Iterable[str]) -> str:
     """Each text once."""
     return ", ".join(dict.fromkeys(texts))
+
+
+def first_of(names: Sequence[str]) -> str:
+    """Names in one line, of many the first."""
+    return ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])])

@@ -6,11 +6,12 @@ import os
 import random
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..config import make_settings
-from ..errors import ResultsError, UsageError
+from ..errors import ResultsError, UsageError, WbcError
 from ..pipeline import LoadModels
 from ..results import images_in, labels_path, read_record
 from ..results.record import Origin, Record
@@ -18,6 +19,7 @@ from ..results.runfile import Progress, input_root, read_run
 from ..results.storage import file_sha256
 from ..results.summary import TABLES, make_tables
 from ..results.unfinished import unfinished_in
+from .attempt import Failure, attempt
 from .discover import InputImage
 from .job import describe
 from .reproduce import compare
@@ -67,7 +69,7 @@ def verify(
     ResultsError
         If `out` is not a results folder.
     UsageError
-        If the models are not those of the run.
+        If the models are not those of the run; where something else is wrong, this is one finding of several.
     """
     run = read_run(out)
     root, names, settings = images or input_root(out, run), images_in(out), make_settings(run.settings)
@@ -84,17 +86,28 @@ def verify(
     result = Verification(len(names), findings=tuple(findings))
     if not (sample and candidates):
         return result
-    models = load_models()
-    if _weights(describe(models).origin(settings)) != _weights(origin):
-        raise UsageError(f"{out} was made with the models {run.segmenter.name} and {run.classifier.name}. Name these.")
+    try:
+        models = load_models()
+        if _weights(describe(models).origin(settings)) != _weights(origin):
+            raise UsageError(f"{out} was made with the models {run.segmenter.name} and {run.classifier.name}. Name these.")
+    except WbcError as error:
+        if not findings:
+            raise
+        return _with(result, "run.json", f"no image was analysed again: {error}")
     chosen = random.Random(seed).sample(candidates, min(sample, len(candidates)))
     for done, image in enumerate(chosen, start=1):
-        problem = compare(out, image, models, settings)
+        again = attempt(image.name, partial(compare, out, image, models, settings))
+        problem = again.reason if isinstance(again, Failure) else again
         result = replace(result, n_again=done, n_close=result.n_close + (problem == ""))
         if problem:
-            result = replace(result, findings=(*result.findings, Finding(image.name, f"not reproducible: {problem}")))
+            result = _with(result, image.name, f"not reproducible: {problem}")
         yield Progress(image.name, "done", None, None, done, len(chosen))
     return result
+
+
+def _with(result: Verification, file: str, problem: str) -> Verification:
+    """The result with one more finding."""
+    return replace(result, findings=(*result.findings, Finding(file, problem)))
 
 
 def _is_the_runs(record: Record, origin: Origin) -> bool:
@@ -144,9 +157,18 @@ def _check_tables(out: Path) -> Iterator[Finding]:
 def _check_strays(out: Path, names: set[str]) -> Iterator[Finding]:
     """Files that belong to no record: those of images whose record is lost, and what a killed run was writing."""
     for folder, suffix in (("labels", ".tif"), ("records", ".json")):
-        for here, _, files in os.walk(out / folder):
+        unseen: list[OSError] = []
+        for here, _, files in os.walk(out / folder, onerror=unseen.append):
             for path in (Path(here, file).relative_to(out / folder).as_posix() for file in files):
                 if not path.endswith(suffix) or path.removesuffix(suffix) not in names:
                     yield Finding(f"{folder}/{path}", "has no record: left by a run that was killed, or its record is missing")
-    for name in names.intersection(unfinished_in(out)):
-        yield Finding(f"unfinished/{name}", "the slide is finished: the next run removes it")
+        for error in unseen:
+            if not isinstance(error, FileNotFoundError):
+                yield Finding(Path(error.filename).relative_to(out).as_posix(), f"cannot be searched: {error.strerror}")
+    try:
+        unfinished = unfinished_in(out)
+    except ResultsError as error:
+        yield Finding("unfinished", f"cannot be searched: {error}")
+    else:
+        for name in names.intersection(unfinished):
+            yield Finding(f"unfinished/{name}", "the slide is finished: the next run removes it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
@@ -14,7 +15,7 @@ from ..cells import Analysis
 from ..config import Settings
 from ..errors import ResultsError, StorageError
 from ..pipeline import Models, analyse_many
-from ..results import read_record, record_path, write_analysis, write_failure, write_slide
+from ..results import has_record, read_record, write_analysis, write_failure, write_slide
 from ..results.record import ImageRow, Record, Timing
 from ..results.runfile import now
 from ..results.unfinished import forget
@@ -121,7 +122,7 @@ def _read_ahead(images: Iterable[InputImage], reader: ThreadPoolExecutor, job: J
 
 def _check_root(job: Job) -> None:
     """What cannot be read because its drive has gone is no failed image."""
-    if not job.root.is_dir():
+    if not os.path.isdir(job.root):
         raise StorageError(f"The folder of the images has gone: {job.root}. Bring it back, then run again.")
 
 
@@ -184,7 +185,7 @@ def _commit(outcome: _Outcome, job: Job) -> Record:
         record = write_slide(job.out, loaded.name, *found, source, job.origin, timing)
     else:
         reason = result.reason.removeprefix(f"{loaded.name}: ")
-        record = write_failure(job.out, loaded.name, reason, source, job.origin, timing, slide)
+        record = write_failure(job.out, loaded.name, reason, source, job.origin_of_failure, timing, slide)
     if slide:
         forget(job.out, loaded.name)
     return record
@@ -192,7 +193,7 @@ def _commit(outcome: _Outcome, job: Job) -> Record:
 
 def _reviewed(out: Path, image: str) -> Record | None:
     """The record of an image that a person has worked on, or None."""
-    if not record_path(out, image).exists():
+    if not has_record(out, image):
         return None
     try:
         record = read_record(out, image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .folder import (
+    has_record,
     images_in,
     iter_records,
     read_analysis,
@@ -17,6 +18,7 @@ from .folder import (
 from .label_images import labels_path, read_labels
 
 __all__ = [
+    "has_record",
     "images_in",
     "iter_records",
     "labels_path",

@@ -6,7 +6,6 @@ The tables are made from the records alone (`collect.py`); `run.json` tells how 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -18,7 +17,7 @@ from ..errors import ResultsError
 from .label_images import labels_path, read_labels, write_labels
 from .mosaic import Mosaic
 from .record import Hashes, ImageRow, InputFile, Mark, Origin, Record, Timing, as_stored
-from .storage import place, remove, write_bytes, writing_together
+from .storage import place, remove, unseen, walk, write_bytes, writing_together
 
 R = TypeVar("R", Record, Mark)
 
@@ -168,20 +167,28 @@ def images_in(out: Path) -> list[str]:
         If a folder of records cannot be looked at.
     """
     root, found = out / "records", []
-    for folder, _, names in os.walk(root, onerror=_refuse):
+    for folder, _, names in walk(root):
         below = Path(folder).relative_to(root)
         names = [name for name in names if name.endswith(".json") and not name.startswith("._")]  # macOS puts ._x beside x
         found += [(below / name).as_posix()[: -len(".json")] for name in names]
     return sorted(found)
 
 
-def _refuse(error: OSError) -> None:
-    """An unreadable folder must not look like one without records; one that is not there has none."""
-    if not isinstance(error, FileNotFoundError):
-        message = (
-            f"The records in {error.filename} cannot be looked at: {error.strerror}. See to its permission, or to the drive."
-        )
-        raise ResultsError(message) from error
+def has_record(out: Path, image: str) -> bool:
+    """Whether there is a record of the image, sound or damaged.
+
+    Raises
+    ------
+    ResultsError
+        If nobody can tell.
+    """
+    try:
+        record_path(out, image).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise unseen(error) from error
+    return True
 
 
 def iter_records(out: Path) -> Iterator[Record]:

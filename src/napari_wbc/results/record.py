@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
-from ..cells import Box, Cell, ScaleSource
-from ..config import CELL_TYPES
+from ..cells import Cell, ScaleSource
 
 _TEXT = ("cell_type", "previous_cell_type", "reviewed_by", "reviewed_at")
 _FOUR_DECIMALS = ("segmentation_score", "none_of_five_score", "margin")
@@ -79,13 +78,8 @@ class ImageRow(Stored):
 
 
 def _nest(value: Any) -> Any:
-    """The flat row of a cell, as the fields of a `Cell`."""
-    if not isinstance(value, dict):
-        return value
-    flat = {"source", *Box._fields, *(f"p_{name}" for name in CELL_TYPES)}
-    p = tuple(value.get(f"p_{name}") for name in CELL_TYPES)
-    nested = {"box": [value.get(name) for name in Box._fields], "p": None if None in p else p}
-    return {name: value[name] for name in value if name not in flat} | nested
+    """The row of a cell as its fields; what is no row is left for pydantic to judge."""
+    return Cell.fields_in(value) if isinstance(value, dict) else value
 
 
 StoredCell = Annotated[Cell, BeforeValidator(_nest), PlainSerializer(Cell.as_row)]
@@ -115,11 +109,14 @@ class Record(Stored):
 
 
 class MarkedRow(BaseModel):
-    """The part of an image's line that a run shows of an image that it leaves as it is."""
+    """The part of an image's line by which a run sees whether to leave it as it is, and which it then shows."""
 
     model_config = ConfigDict(frozen=True)
 
     image: str
+    slide: str
+    width: int | None
+    height: int | None
     status: Literal["done", "failed"]
     error: str | None
     n_cells: int | None

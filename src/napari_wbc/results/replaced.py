@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import count
 from pathlib import Path
 
 from .folder import readings_path, record_path
@@ -17,8 +18,13 @@ def date() -> str:
 
 
 def copy_old(out: Path, image: str, date: str) -> None:
-    """Copy record, label image and second readings of an image to `replaced/<date>/`; errors as in `storage.writing`."""
-    for path in (labels_path(out, image), readings_path(out, image), record_path(out, image)):
-        if path.exists():
-            with writing(out, out / "replaced" / date / path.relative_to(out)) as copy, path.open("rb") as old:
-                shutil.copyfileobj(old, copy)
+    """Copy record, label image and second readings of an image to `replaced/<date>/`, or beside an earlier copy: `<date>-2/`.
+
+    Errors as in `storage.writing`.
+    """
+    old = [path for path in (labels_path(out, image), readings_path(out, image), record_path(out, image)) if path.exists()]
+    folders = (out / "replaced" / (date if n == 1 else f"{date}-{n}") for n in count(1))
+    folder = next(folder for folder in folders if not any((folder / path.relative_to(out)).exists() for path in old))
+    for path in old:
+        with writing(out, folder / path.relative_to(out)) as copy, path.open("rb") as file:
+            shutil.copyfileobj(file, copy)

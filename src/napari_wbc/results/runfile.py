@@ -158,12 +158,35 @@ def check_out(out: Path, root: Path) -> None:
     ResultsError
         If the folder's `run.json` is damaged.
     """
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file. Name a new folder for the results.")
-    if not out.exists() or not any(not path.name.startswith(".") for path in out.iterdir()):
+    names = names_in(out)
+    try:
+        relative_root(root, out).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"The path {root} of the images is not valid UTF-8. Rename the folder.") from None
+    if not names:
         return
-    if not (out / NAME).exists():
+    if NAME not in names:
         raise UsageError(f"{out} is not empty and has no {NAME}, so it is no results folder. Name an empty one.")
     earlier = input_root(out, read_run(out))
-    if earlier.is_dir() and not (root.is_dir() and os.path.samefile(earlier, root)):
+    if os.path.isdir(earlier) and not (os.path.isdir(root) and os.path.samefile(earlier, root)):
         raise UsageError(f"{out} holds results of {earlier}, not of {root}. Name another folder.")
+
+
+def names_in(out: Path) -> list[str]:
+    """What is in a folder for results, hidden files apart; nothing, where it is not there.
+
+    Raises
+    ------
+    UsageError
+        If it is a file, leads nowhere, or cannot be looked at.
+    """
+    try:
+        return [name for name in os.listdir(out) if not name.startswith(".")]
+    except FileNotFoundError:
+        if os.path.islink(out):
+            raise UsageError(f"{out} is a link that leads nowhere. Remove it, or name another folder.") from None
+        return []
+    except NotADirectoryError:
+        raise UsageError(f"{out}, or what it lies in, is a file. Name a new folder for the results.") from None
+    except OSError as error:
+        raise UsageError(f"{out} cannot be looked at: {error.strerror}. See to that, or name another folder.") from error

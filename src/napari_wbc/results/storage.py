@@ -66,6 +66,27 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` of a folder of the results; one that is not there is empty.
+
+    Raises
+    ------
+    ResultsError
+        If a folder cannot be looked at, which must not look like an empty one.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise unseen(error) from error
+
+    return os.walk(root, onerror=refuse)
+
+
+def unseen(error: OSError) -> ResultsError:
+    """That a file or folder of the results cannot be looked at, and what to do."""
+    return ResultsError(f"{error.filename} cannot be looked at: {error.strerror}. See to its permission, or to the drive.")
+
+
 def size_and_time(path: Path) -> tuple[int, int]:
     """Size in bytes and time of change in ns; of a folder that is one image (Zarr) the sum and the latest of its files.
 

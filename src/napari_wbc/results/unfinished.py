@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from pydantic import ConfigDict, ValidationError
 from .. import __version__
 from ..domain import Numbers
 from .record import InputFile, Origin, Stored, StoredCell
-from .storage import place, remove, remove_folders, write_bytes
+from .storage import place, remove, remove_folders, walk, write_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -112,9 +111,9 @@ def key_of(source: InputFile, origin: Origin, tile_px: int) -> str:
 
 
 def unfinished_in(out: Path) -> list[str]:
-    """The slides of which tiles are kept, in alphabetical order."""
+    """The slides of which tiles are kept, in alphabetical order; errors as in `storage.walk`."""
     root = out / FOLDER
-    return sorted(Path(folder).relative_to(root).as_posix() for folder, _, files in os.walk(root) if files)
+    return sorted(Path(folder).relative_to(root).as_posix() for folder, _, files in walk(root) if files)
 
 
 def forget(out: Path, image: str) -> None:
