@@ -16,8 +16,8 @@ from napari_wbc._napari.crops import BY_ID, Crops
 from napari_wbc._napari.keys import DEFAULTS
 from napari_wbc._napari.naming import Naming
 from napari_wbc._napari.opening import in_reviews, look_at, opened, save_unattended
-from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.reopening import reviewed_layers
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import Item, name_of, open_reviews, session_of
 from napari_wbc._napari.saved import Folder, edit, read_saved, take_back
 from napari_wbc._napari.saving import save

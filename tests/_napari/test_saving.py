@@ -21,10 +21,10 @@ from PIL import Image as Pillow
 from napari_wbc._napari import autosave, saving
 from napari_wbc._napari.keys import Keys
 from napari_wbc._napari.origin import MadeBy, origin, place_of
-from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.reader import get_reader, read, read_results
 from napari_wbc._napari.readings import read_by, readers, with_readings
 from napari_wbc._napari.reopening import neighbour, reviewed_layers
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import results_folder, session_of, with_saved
 from napari_wbc._napari.saved import read_saved
 from napari_wbc._napari.saving import save
@@ -474,7 +474,7 @@ sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from pathlib import Path
 from napari.components import ViewerModel
 from napari_wbc._napari import autosave, saving
-from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.readings import read_by, readers, with_readings
 from napari_wbc._napari.reviews import session_of
 from napari_wbc.pipeline import analyse

@@ -14,7 +14,7 @@ from napari.layers import Labels
 
 from napari_wbc._napari import shown
 from napari_wbc._napari.layers import rectangles
-from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import open_reviews, reviewed, session_of
 from napari_wbc._napari.session import Session
 from napari_wbc.cells import Cell, Field

@@ -18,7 +18,7 @@ from .boxes import put_back, strayed
 from .inputs import read_image
 from .layers import outlines, read_measured
 from .origin import note, origin
-from .place import image_of, made_from, show_boxes
+from .replacing import image_of, made_from, show_boxes
 from .selection import Selection
 from .shown import edited_types, set_reviewed_look, types_layer, write_edit
 

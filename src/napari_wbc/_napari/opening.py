@@ -14,8 +14,8 @@ from ..errors import UsageError
 from .autosave import drop_kept
 from .naming import Address
 from .origin import origin, place_of
-from .place import made_from
 from .reopening import reviewed_layers
+from .replacing import made_from
 from .review_widget import ReviewCells
 from .reviews import Item, Source, address_of, name_of, open_reviews, session_of
 from .saved import Saved
