@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QApplication
 
 from ..errors import UsageError
-from .autosave import drop_kept
 from .naming import Address
 from .origin import origin, place_of
 from .reopening import reviewed_layers
 from .replacing import made_from
-from .review_widget import ReviewCells
 from .reviews import Item, Source, address_of, name_of, open_reviews, session_of
 from .saved import Saved
-from .saving import save
 from .session import Session
 from .slide_layer import shows_slide
+from .unattended import review_widgets
 
 LOOK_PX = 60
 """The longer side of a cell on the screen when it is looked at in a slide, px, at least."""
@@ -86,20 +82,6 @@ def _look_at_slide(viewer: Viewer, saved: Saved, cell_id: int) -> None:
     scene.camera.zoom = max(scene.camera.zoom, LOOK_PX / max(cell.box.height, cell.box.width))
 
 
-def save_unattended(session: Session) -> Path | None:
-    """Save a review of an image of a results folder that no *Review cells* keeps, and give that folder; errors as in `save`."""
-    place = place_of(session.image)
-    if place is None or not session.unsaved or any(widget.session is session for widget in _review_widgets()):
-        return None
-    save(session)
-    drop_kept(session)
-    return place.folder
-
-
-def _review_widgets() -> list[ReviewCells]:
-    return [widget for top in QApplication.topLevelWidgets() for widget in top.findChildren(ReviewCells)]
-
-
 def open_saved(viewer: Viewer, saved: Saved) -> None:
     """Open a saved image, in *Review cells* where that is in use: it saves and leaves the image that it has.
 
@@ -109,7 +91,7 @@ def open_saved(viewer: Viewer, saved: Saved) -> None:
         If the image cannot be opened. What *Review cells* cannot do it shows itself.
     """
     reviewing = [
-        widget for widget in _review_widgets() if widget.session in open_reviews(viewer)
+        widget for widget in review_widgets() if widget.session in open_reviews(viewer)
     ]  # each has a proxy of the viewer
     if reviewing:
         reviewing[0].filing.open_image(saved.folder, saved.record.image)
