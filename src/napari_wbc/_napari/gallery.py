@@ -18,7 +18,7 @@ from .crops_view import View
 from .curtain import Curtain
 from .naming import Naming
 from .notice import Notice
-from .opening import in_reviews, look_at, opened
+from .opening import SlideLook, in_reviews, look_at, opened
 from .own_types import own_types
 from .reviews import Item, Source, address_of, cells_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
@@ -44,6 +44,7 @@ class Gallery(QWidget):
         self.folder = Folder()
         self.naming = Naming(letters)
         self.crops, self.view = Crops(self.folder), View(self._press)
+        self._slides = SlideLook(napari_viewer, self.folder)
         self.view.setModel(self.crops)
         self.over = choice(
             [OPEN_IMAGES, RESULTS_FOLDER],
@@ -112,9 +113,14 @@ class Gallery(QWidget):
     def _tick(self) -> None:
         if not blind.on:
             self.crops.take_cut()
+            self.report_errors(self._take_slide)
             self.refresh()
             if self._own != own_types.by_digit:
                 self._tell_keys()
+
+    def _take_slide(self) -> None:
+        if self._slides.take():
+            self._tell_keys()
 
     def refresh(self) -> None:
         """Show what has changed: names, outlines, images, and the selection in the viewer."""
@@ -158,9 +164,16 @@ class Gallery(QWidget):
     def _on_clicked(self, index: QModelIndex) -> None:
         """A crop was clicked: open its image, if it is not open."""
         item = self.crops.items[index.row()]
-        if isinstance(item.source, Saved):
-            self.report_errors(lambda: look_at(self.viewer, item))
+        source = item.source
+        if isinstance(source, Saved):
+            self.report_errors(lambda: self._look_at(item, source))
             self.refresh()
+
+    def _look_at(self, item: Item, saved: Saved) -> None:
+        if not saved.record.row.is_slide:
+            look_at(self.viewer, item)
+        elif not self._slides.at(saved, item.cell_id):
+            self.message.setText(f"The file of {saved.record.image} is looked for: one that was moved is read through.")
 
     def _follow(self) -> None:
         """A cell was selected in the viewer: select its crop."""

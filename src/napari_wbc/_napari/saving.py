@@ -174,7 +174,7 @@ def _lost(place: Place, work: Work) -> set[int]:
         return set()
     read = {reading.cell_id for reading in read_readings(place.folder, place.image)}
     known = {cell.cell_id for cell in there.cells}
-    return read & gone(there.cells, work.analysis.cells) | read - known
+    return (read & gone(there.cells, work.analysis.cells)) | (read - known)
 
 
 def _has_labels(place: Place, record: Record) -> bool:

@@ -113,6 +113,5 @@ class Session(Mirror):
 
 def _as_recorded(made: Origin, analysis: Analysis) -> bool:
     """Whether a layer shows what the record says from which it was read; a copy of one that was edited does not."""
-    return (
-        made.record is not None and made.measured is made.segmentation.labels and analysis.cells == CellTable(made.record.cells)
-    )
+    as_read = made.measured is made.segmentation.labels
+    return as_read and made.record is not None and analysis.cells == CellTable(made.record.cells)

@@ -1,6 +1,6 @@
 """Outlines as a person changes them: split, merge, delete, add. Label images (H, W) int32 in, new ones out.
 
-An id stays with its cell; a new cell has the largest that there ever was, plus 1: nothing said of a cell that is gone falls to it.
+An id stays with its cell, a new cell has the largest that there ever was plus 1: what was said of one that is gone is not its.
 """
 
 from __future__ import annotations
