@@ -23,7 +23,7 @@ import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_wbc._napari.origin import origin
-from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.samples import drawn_smear
 from napari_wbc.cells import Analysis, CellTable, RgbImage, Scale
 from napari_wbc.config import CELL_TYPES

@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 
 from napari_wbc._napari.beside import Beside
 from napari_wbc._napari.jobs import KeptModels, ModelChoice
-from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import session_of
 from napari_wbc._napari.session import Session
 from napari_wbc.cells import Field

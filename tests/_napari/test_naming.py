@@ -15,13 +15,15 @@ from napari_wbc._napari import autosave, saved
 from napari_wbc._napari.crops import BY_ID, Crops
 from napari_wbc._napari.keys import DEFAULTS
 from napari_wbc._napari.naming import Naming
-from napari_wbc._napari.opening import in_reviews, look_at, opened, save_unattended
-from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.opening import in_reviews, look_at, opened
 from napari_wbc._napari.reopening import reviewed_layers
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import Item, name_of, open_reviews, session_of
 from napari_wbc._napari.saved import Folder, edit, read_saved, take_back
 from napari_wbc._napari.saving import save
 from napari_wbc._napari.session import Session
+from napari_wbc._napari.tables import Tables
+from napari_wbc._napari.unattended import Unattended
 from napari_wbc.batch import analyse_folder
 from napari_wbc.errors import ResultsError, StorageError, UsageError
 from napari_wbc.results import images_in, iter_records, read_analysis, read_record
@@ -152,11 +154,31 @@ def test_what_a_letter_saves_is_not_offered_as_unsaved(folder: Path, tmp_path: P
         each.name("smudge", [1])
         autosave.Autosave(each).keep()
     assert len(list((tmp_path / "kept").iterdir())) == 2
-    assert save_unattended(session) == folder
+    unattended = Unattended(Tables())
+    unattended.add([session])
+    unattended.save()
     assert [path.name for path in (tmp_path / "kept").iterdir()] == [other.key]
     assert (session.unsaved, other.unsaved) == (False, True)
     assert "smudge" in types(folder, name_of(session))
     assert "smudge" not in types(folder, name_of(other))
+
+
+def test_a_review_that_cannot_be_saved_keeps_no_other_from_being_saved(folder: Path) -> None:
+    images = [name for name in read_saved(folder, {}) if types(folder, name)][:3]
+    sessions, tables = [reviewed(folder, image) for image in images], Tables()
+    unattended = Unattended(tables)
+    for session in sessions:
+        session.name("smudge", [1])
+    unattended.add(sessions)
+    for image in images[:2]:
+        edit(read_saved(folder, {})[image], partial(rename, ids=[1], cell_type="blast", by="Bob", at="2026-01-01T00:00:00Z"))
+    for _ in range(2):
+        with pytest.raises(UsageError) as told:
+            unattended.save()
+        assert [str(told.value).count(image) for image in images] == [1, 1, 0]
+        assert [session.unsaved for session in sessions] == [True, True, False]
+    assert [types(folder, image)[0] for image in images] == ["blast", "blast", "smudge"]
+    assert tables._due == {folder.resolve()}
 
 
 def test_images_of_equal_names_in_two_folders_are_not_taken_for_each_other(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import os
@@ -15,16 +16,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Layer
+from napari.layers import Labels, Layer
 from PIL import Image as Pillow
+from qtpy.QtCore import QByteArray, QSysInfo
 
 from napari_wbc._napari import autosave, saving
 from napari_wbc._napari.keys import Keys
-from napari_wbc._napari.origin import MadeBy, origin, place_of
-from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.origin import MadeBy, origin, place_of, vouched_in
 from napari_wbc._napari.reader import get_reader, read, read_results
 from napari_wbc._napari.readings import read_by, readers, with_readings
 from napari_wbc._napari.reopening import neighbour, reviewed_layers
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import results_folder, session_of, with_saved
 from napari_wbc._napari.saved import read_saved
 from napari_wbc._napari.saving import save
@@ -35,7 +37,7 @@ from napari_wbc.cells import Domain, Field
 from napari_wbc.config import Settings
 from napari_wbc.errors import ResultsError, StorageError, UsageError
 from napari_wbc.pipeline import analyse
-from napari_wbc.results import images_in, read_analysis, read_record
+from napari_wbc.results import images_in, labels_path, read_analysis, read_record
 from napari_wbc.results.storage import write_bytes
 from napari_wbc.results.summary import Learnable, learnable
 from napari_wbc.review import add, delete, split
@@ -280,6 +282,61 @@ def test_a_saved_review_that_is_analysed_again_is_hidden_and_copied_before_it_is
     assert read_record(folder / "replaced" / "later", image) == replaced
 
 
+def label_file(folder: Path, image: str) -> tuple[bytes, int]:
+    """The label image of an image on disk: its bytes, and which file it is."""
+    path = labels_path(folder, image)
+    return path.read_bytes(), path.stat().st_ino
+
+
+def test_names_are_saved_without_their_label_image(folder: Path) -> None:
+    """Of 20 megapixels that takes long."""
+    image = "slide-1/field-1.png"
+    session = opened(reviewed_layers(folder, image))
+    before = label_file(folder, image)
+    session.name("blast", [1])
+    session.vouch(True)
+    session.by = "Ada"
+    record = save(session)
+    assert label_file(folder, image) == before
+    assert read_record(folder, image) == record
+    assert (record.edited, vouched_in(record)) == (True, session.vouched)
+    again = opened(reviewed_layers(folder, image))
+    assert again.analysis.cells == session.analysis.cells
+    assert not again.unsaved
+    session.change_outlines("delete", partial(delete, ids=[2]))
+    save(session)
+    assert label_file(folder, image)[0] != before[0]
+    np.testing.assert_array_equal(read_analysis(folder, image).labels, session.analysis.labels)
+    after = label_file(folder, image)
+    session.name("smudge", [1])
+    save(session)
+    assert label_file(folder, image) == after
+    assert read_analysis(folder, image).cells == session.analysis.cells
+
+
+def test_a_label_image_that_is_not_there_any_more_is_saved_again(folder: Path) -> None:
+    image = "slide-1/field-1.png"
+    session = opened(reviewed_layers(folder, image))
+    labels_path(folder, image).unlink()
+    session.name("blast", [1])
+    save(session)
+    np.testing.assert_array_equal(read_analysis(folder, image).labels, session.analysis.labels)
+
+
+def test_a_copied_layer_is_saved_with_its_outlines(folder: Path) -> None:
+    image = "slide-1/field-1.png"
+    session = opened(reviewed_layers(folder, image))
+    session.change_outlines("delete", partial(delete, ids=[2]))
+    session.name("blast", [1])
+    twin = Labels.create(*copy.deepcopy(session.labels.as_layer_data_tuple()))
+    session.viewer.layers.append(twin)
+    other = session_of(session.viewer, twin)
+    assert other.unsaved
+    save(other)
+    assert read_record(folder, image).cells == tuple(session.analysis.cells)
+    np.testing.assert_array_equal(read_analysis(folder, image).labels, session.analysis.labels)
+
+
 def test_next_and_previous_pass_over_failed_images(folder: Path, tmp_path: Path) -> None:
     names = [f"slide-{slide}/field-{i}.png" for slide in (1, 2) for i in (1, 2, 3)]
     seen = [neighbour(folder)]
@@ -394,7 +451,7 @@ def test_work_of_another_machine_is_offered_when_it_is_old(
     autosave.Autosave(drawn, tmp_path).keep()
     (path,) = tmp_path.glob("*/note.json")
     note = json.loads(path.read_text())
-    assert note["host"] == platform.node()
+    assert note["host"] == autosave.machine()
     gone = {"pid": 2**22 + 1}  # no process has it
     yesterday = {"kept_at": "2026-01-01T10:00:00Z"}
     for changes, offered in (
@@ -409,6 +466,37 @@ def test_work_of_another_machine_is_offered_when_it_is_old(
         assert len(autosave.kept_work(tmp_path)) == offered, changes
     path.write_text(json.dumps({name: value for name, value in (note | gone).items() if name != "host"}))
     assert len(autosave.kept_work(tmp_path)) == 1  # of an earlier version
+
+
+def test_work_is_offered_after_a_crash_also_where_the_machine_is_called_otherwise_by_then(
+    drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Laptops take their names from the network that they are in."""
+    drawn.name("smudge", [1])
+    autosave.Autosave(drawn, tmp_path).keep()
+    monkeypatch.setattr(platform, "node", lambda: "laptop.guests.example.org")
+    assert autosave.kept_work(tmp_path) == []  # we still run
+    (path,) = tmp_path.glob("*/note.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pid": 2**22 + 1}))
+    assert len(autosave.kept_work(tmp_path)) == 1
+
+
+def test_machines_that_do_not_say_who_they_are_go_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert autosave.machine() not in ("", platform.node())
+    monkeypatch.setattr(QSysInfo, "machineUniqueId", lambda: QByteArray())
+    assert autosave.machine() == platform.node()
+
+
+def test_work_kept_again_says_when(drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper, kept_at = autosave.Autosave(drawn, tmp_path), []
+    for name, at in (("smudge", "2026-01-01T00:00:00Z"), ("blast", "2026-01-02T00:00:00Z")):
+        monkeypatch.setattr(autosave, "now", lambda at=at: at)
+        drawn.name(name, [1])
+        keeper.keep_soon()
+        keeper._worker.submit(int).result()  # after it
+        (note,) = tmp_path.glob("*/note.json")
+        kept_at.append(json.loads(note.read_text())["kept_at"])
+    assert kept_at == ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]
 
 
 def test_what_could_not_be_kept_is_tried_again_at_the_end(drawn: Session, tmp_path: Path) -> None:
@@ -466,6 +554,35 @@ def test_a_new_cell_has_no_reading_of_the_one_whose_id_it_has(drawn: Session, tm
     assert read_by(again, "Bob") == {1: "monocyte"}
 
 
+def test_a_reading_is_never_lost_while_its_cell_is_in_the_record(
+    drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [Reading("a/b", i, "Bob", "monocyte", "") for i in (1, 2)]
+    drawn.labels.features = with_readings(drawn.labels.features, said)
+    save(drawn, tmp_path / "out")
+    before = read_readings(tmp_path / "out", "a-b.png")
+    drawn.change_outlines("delete", partial(delete, ids=[1]))
+
+    def killed(*_: object, **__: object) -> None:
+        raise StorageError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(saving, "commit", killed, raising=False)
+        patched.setattr(saving, "write_analysis", killed)
+        with pytest.raises(StorageError):
+            save(drawn)
+    assert [cell.cell_id for cell in read_record(tmp_path / "out", "a-b.png").cells] == [1, 2, 3]
+    assert read_readings(tmp_path / "out", "a-b.png") == before
+    with monkeypatch.context() as patched:
+        patched.setattr(saving, "drop_readings", killed, raising=False)
+        with pytest.raises(StorageError):
+            save(drawn)
+    assert not drawn.unsaved
+    assert [cell.cell_id for cell in read_record(tmp_path / "out", "a-b.png").cells] == [2, 3]
+    save(drawn)
+    assert [reading.cell_id for reading in read_readings(tmp_path / "out", "a-b.png")] == [2]
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
 def test_work_survives_kill_9(tmp_path: Path) -> None:
     code = f"""
@@ -474,7 +591,7 @@ sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from pathlib import Path
 from napari.components import ViewerModel
 from napari_wbc._napari import autosave, saving
-from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.readings import read_by, readers, with_readings
 from napari_wbc._napari.reviews import session_of
 from napari_wbc.pipeline import analyse

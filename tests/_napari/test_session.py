@@ -8,13 +8,14 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_wbc._napari import shown
 from napari_wbc._napari.layers import rectangles
-from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import open_reviews, reviewed, session_of
 from napari_wbc._napari.session import Session
 from napari_wbc.cells import Cell, Field
@@ -118,6 +119,36 @@ def test_rows_stay_ids_after_deleting_and_adding(session: Session) -> None:
     assert "index" not in features
     assert list(features["area_px"].notna()) == [False, True, False, True, True]
     assert features["area_px"][4] == 25
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_new_cell_takes_no_id_that_was_used_in_the_review(session: Session, closed: bool) -> None:
+    mask = np.zeros(PIXELS.shape[:2], bool)
+    mask[:5, :5] = True
+    session.labels.features["read by Bob"] = ["", "monocyte", "monocyte", "blast"]
+    session.change_outlines("delete", partial(delete, ids=[3]))
+    session.undo()
+    assert list(session.labels.features["read by Bob"]) == ["", "monocyte", "monocyte", "blast"]
+    session.redo()
+    if closed:
+        session.viewer.layers.remove(session.types)
+        session = session_of(session.viewer, session.labels)
+    session.change_outlines("new cell", lambda labels: add(labels, mask, last_id=session.last_id))
+    assert [cell.cell_id for cell in session.analysis.cells] == [1, 2, 4]
+    session.change_outlines("split", lambda labels: split(labels, 2, last_id=session.last_id))
+    assert [cell.cell_id for cell in session.analysis.cells] == [1, 2, 4, 5]
+    check_all_agree(session)
+
+
+def test_a_cell_painted_into_a_gap_has_nothing_of_the_one_that_had_its_id(session: Session) -> None:
+    session.labels.features["read by Bob"] = ["", "monocyte", "blast", "smudge"]
+    session.change_outlines("delete", partial(delete, ids=[2]))
+    paint(session.labels, slice(0, 6), slice(0, 6), 2)
+    session.sync()
+    column = session.labels.features["read by Bob"]
+    assert pd.isna(column[2])
+    assert (column[1], column[3]) == ("monocyte", "smudge")
+    check_all_agree(session)
 
 
 # trap 2: edits in the Features table and in the boxes emit no event

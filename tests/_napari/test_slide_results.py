@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import Qt
 
-from napari_wbc._napari import autosave, inputs, jobs, slide_layer, widgets
+from napari_wbc._napari import autosave, inputs, jobs, saved, slide_layer, widgets
 from napari_wbc._napari.crops import INSIDE_PX, MARGIN
 from napari_wbc._napari.differential_widget import slide as slide_of_source
 from napari_wbc._napari.features import colour_of
@@ -26,10 +28,11 @@ from napari_wbc._napari.slide_layer import part_layer, renew_types, shows_slide
 from napari_wbc._napari.widgets import IN_VIEW
 from napari_wbc.cells import Box, CellTable
 from napari_wbc.crop import crop
-from napari_wbc.errors import ImageTooLargeError, UsageError
+from napari_wbc.errors import ImageTooLargeError, ResultsError, UsageError
 from napari_wbc.pipeline import finish
 from napari_wbc.pyramids import Pyramid
-from napari_wbc.results import read_labels, read_record
+from napari_wbc.results import pixels, read_labels, read_record
+from napari_wbc.results.storage import file_sha256
 from tests.fakes import load_fakes
 from tests.runs import go
 from tests.smears import write_smear
@@ -100,6 +103,25 @@ def test_crops_of_a_slide_are_those_of_the_whole_picture(folder: Path) -> None:
         np.testing.assert_array_equal(found, crop(crowded(), cell.box, INSIDE_PX, MARGIN))
 
 
+def test_a_moved_slide_is_read_through_once_for_all_its_crops(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.utime(folder.parent / "in" / SLIDE, ns=(0, 0))  # as of a copy
+    hashed: list[Path] = []
+    monkeypatch.setattr(pixels, "file_sha256", lambda path: hashed.append(path) or file_sha256(path))
+    saved, shown = read_saved(folder, {})[SLIDE], Folder()
+    for crop_ in [shown.cut(saved, cell, INSIDE_PX, MARGIN) for cell in saved.cells[::9]]:
+        assert crop_.result().any()
+    assert hashed == [folder.parent / "in" / SLIDE]
+
+
+def test_a_slide_that_was_not_found_is_looked_for_again(folder: Path) -> None:
+    saved, shown = read_saved(folder, {})[SLIDE], Folder()
+    (folder.parent / "in").rename(folder.parent / "away")
+    with pytest.raises(ResultsError, match="not found"):
+        shown.find(saved).result()
+    (folder.parent / "away").rename(folder.parent / "in")
+    assert shown.find(saved).result() == folder.parent / "in" / SLIDE
+
+
 def test_a_whole_slide_is_its_own_slide_as_in_the_tables(folder: Path) -> None:
     assert slide_of_source(read_saved(folder, {})[SLIDE]) == SLIDE
 
@@ -149,6 +171,42 @@ def test_a_part_that_is_too_large_is_a_sentence(slide: Image, monkeypatch: pytes
     assert inputs.is_large(slide)
     with pytest.raises(ImageTooLargeError, match=r"What is in view of layer 'whole' has 0 megapixels.*Zoom in"):
         part_layer(slide, Box(0, 0, 400, 400))
+
+
+@pytest.mark.gui
+def test_the_window_goes_on_while_the_file_of_a_slide_is_looked_for(
+    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+    found, threads, find = threading.Event(), [], saved.find_slide
+
+    def slow(*args: Any) -> Path:
+        threads.append(threading.current_thread())
+        assert found.wait(60)
+        return find(*args)
+
+    monkeypatch.setattr(saved, "find_slide", slow)
+    write_smear(folder.parent / "in" / "a.png")
+    go(folder.parent / "in", folder, settings=SETTINGS)
+    viewer = make_napari_viewer()
+    viewer.open(folder, plugin="napari-wbc")  # the field
+    gallery = viewer.window.add_plugin_dock_widget("napari-wbc", "Gallery of cells")[1]
+    gallery.over.setCurrentText(RESULTS_FOLDER)
+    record = read_record(folder, SLIDE)
+    qtbot.waitUntil(lambda: gallery.crops.rowCount() > len(record.cells), timeout=30_000)
+    row = next(row for row, item in enumerate(gallery.crops.items) if item.source.record.image == SLIDE)
+    cell = next(cell for cell in record.cells if cell.cell_id == gallery.crops.items[row].cell_id)
+    before, keys = list(viewer.layers), gallery.message.text()
+    gallery.view.clicked.emit(gallery.crops.index(row))
+    assert list(viewer.layers) == before
+    assert SLIDE in gallery.message.text()
+    found.set()
+    qtbot.waitUntil(lambda: shows_slide(viewer, folder, SLIDE) is not None, timeout=30_000)
+    camera = getattr(viewer, "scene", viewer).camera
+    assert camera.center[-2:] == pytest.approx((cell.centroid_y, cell.centroid_x))
+    assert gallery.message.text() == keys
+    assert len(threads) == 1
+    assert threading.main_thread() not in threads
 
 
 @pytest.mark.gui

@@ -21,8 +21,8 @@ from napari_wbc._napari.gallery import RESULTS_FOLDER
 from napari_wbc._napari.jobs import KeptModels
 from napari_wbc._napari.layers import analysis_layers
 from napari_wbc._napari.origin import Place, set_place
-from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.reopening import reviewed_layers
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.saving import save
 from napari_wbc._napari.widgets import Analysed
 from napari_wbc.cells import Field

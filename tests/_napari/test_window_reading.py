@@ -10,8 +10,8 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
-from napari_wbc._napari.place import show_analysis
 from napari_wbc._napari.readings import read_by
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import session_of
 from napari_wbc._napari.saving import save
 from napari_wbc.cells import Field

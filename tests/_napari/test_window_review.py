@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 from napari_wbc._napari import autosave
 from napari_wbc._napari.counts_table import HEAD, MIN_NAME_PX
 from napari_wbc._napari.jobs import KeptModels
-from napari_wbc._napari.place import show_analysis
+from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.saving import save
 from napari_wbc.cells import Analysis, Field, RgbImage
 from napari_wbc.pipeline import analyse

@@ -85,6 +85,14 @@ def test_a_new_cell_takes_nothing_from_others(labels: np.ndarray) -> None:
         add(labels, labels == 5)
 
 
+def test_new_cells_take_no_id_that_was_used_before(labels: np.ndarray) -> None:
+    assert set(np.unique(split(labels, 5, [(6, 61), (6, 68), (13, 65)], last_id=9))) == {0, 2, 5, 10, 11}
+    mask = np.zeros(labels.shape, bool)
+    mask[30:, 70:] = True
+    assert add(labels, mask, last_id=9)[39, 79] == 10
+    assert add(labels, mask, last_id=3)[39, 79] == 6
+
+
 def test_the_input_stays_as_it_is(labels: np.ndarray) -> None:
     before = labels.copy()
     labels.flags.writeable = False

@@ -1,4 +1,4 @@
-"""What a person has done since the last save, kept on disk while napari runs, and offered again after it was killed; no Qt.
+"""What a person has done since the last save, kept on disk while napari runs, and offered again after it was killed; no window.
 
 Each review that is not saved has a results folder of its own in the user's state folder, with a note on who owns it.
 """
@@ -18,26 +18,33 @@ import psutil
 from napari.layers import Layer
 from platformdirs import user_state_path
 from pydantic import BaseModel
+from qtpy.QtCore import QSysInfo
 
 from ..results import read_record
 from ..results.leftovers import LEFT_S
 from ..results.runfile import now
 from ..results.storage import write_bytes
+from .destination import make_place
 from .origin import KEY, Place, place_of, set_place
 from .reopening import neighbour, reviewed_layers
-from .saving import Work, make_place, work_of, write_review
+from .saving import Work, drop_readings, work_of, write_review
 from .session import Session
 
 NOTE = "note.json"
 
 
+def machine() -> str:
+    """What tells this machine from others, whatever network it is in: laptops take names from theirs."""
+    return bytes(QSysInfo.machineUniqueId().data()).decode() or platform.node()
+
+
 class Note(BaseModel):
     """Whose work is kept, since when, and where it is saved at last: a `Place`; `folder` is None where it was never saved.
 
-    `host` is the machine of the process, which others with the same state folder do not know.
+    `host` is the `machine` of the process, which others with the same state folder do not know.
     """
 
-    host: str = platform.node()
+    host: str = ""
     pid: int
     started: float
     kept_at: str
@@ -114,11 +121,12 @@ class Autosave:
             self._place = make_place(session, self.path)
         saved = place_of(session.image)
         process = psutil.Process(os.getpid())
-        note = Note(pid=process.pid, started=process.create_time(), kept_at=now(), name=session.image.name)
+        note = Note(host=machine(), pid=process.pid, started=process.create_time(), kept_at=now(), name=session.image.name)
         if saved is not None:
             where = {"folder": str(saved.folder), "image": saved.image, "known": saved.known}
             note = note.model_copy(update=where)
-        write_review(self._place, work)
+        _, lost = write_review(self._place, work)
+        drop_readings(self._place, work, lost)
         write_bytes(self.path, self.path / NOTE, note.model_dump_json().encode())
         self._failed = False
 
@@ -176,7 +184,7 @@ def discard(kept: Kept) -> None:
 
 def _owned(note: Note) -> bool:
     """Whether the napari that keeps the work still runs; on another machine: whether it has kept it not long ago."""
-    if note.host != platform.node():
+    if note.host not in ("", machine()):
         return (datetime.now(UTC) - datetime.fromisoformat(note.kept_at)).total_seconds() <= LEFT_S
     try:
         return bool(abs(psutil.Process(note.pid).create_time() - note.started) < 1)

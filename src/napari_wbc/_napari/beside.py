@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 
+from ..cells import Mask
 from ..config import Settings
 from ..review import add
 from . import jobs
@@ -34,9 +35,7 @@ class Beside:
             made = origin(session.labels)
             settings = made.made_by.settings if made is not None and made.made_by is not None else Settings()
             steps = jobs.outline(kept, choice, analysis, pixels, box, settings)
-            self._job.start(
-                steps, lambda mask: self._done(lambda: session.change_outlines("new cell", partial(add, mask=mask)))
-            )
+            self._job.start(steps, lambda mask: self._done(partial(_add, session, mask)))
         elif session.waiting and self._asked != (asked := (choice, frozenset(session.waiting))):
             self._asked = asked
             some = jobs.classify_some(kept, choice, analysis, pixels, asked[1])
@@ -46,3 +45,7 @@ class Beside:
         action()
         self._asked = None
         return ""
+
+
+def _add(session: Session, mask: Mask) -> None:
+    session.change_outlines("new cell", lambda labels: add(labels, mask, last_id=session.last_id))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from weakref import WeakSet
 
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QModelIndex, QObject, QTimer
@@ -19,13 +18,14 @@ from .crops_view import View
 from .curtain import Curtain
 from .naming import Naming
 from .notice import Notice
-from .opening import in_reviews, look_at, opened, save_unattended
+from .opening import SlideLook, in_reviews, look_at, opened
 from .own_types import own_types
 from .reviews import Item, Source, address_of, cells_of, open_reviews, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session
 from .slide_layer import renew_types, shows_slide
 from .tool import main_window
+from .unattended import Unattended
 
 TICK_MS = 250
 OPEN_IMAGES, RESULTS_FOLDER = "open", "folder"
@@ -44,6 +44,7 @@ class Gallery(QWidget):
         self.folder = Folder()
         self.naming = Naming(letters)
         self.crops, self.view = Crops(self.folder), View(self._press)
+        self._slides = SlideLook(napari_viewer, self.folder)
         self.view.setModel(self.crops)
         self.over = choice(
             [OPEN_IMAGES, RESULTS_FOLDER],
@@ -68,7 +69,7 @@ class Gallery(QWidget):
         self._letters, self._own = letters, dict[str, str]()
         self._tell_keys()
         self._seen: list[tuple[Source, object]] = []
-        self._named = WeakSet[Session]()
+        self._unattended = Unattended(self.naming.tables)
         self._following, self._followed = False, list[tuple[Session, tuple[int, ...]]]()
         self.setMinimumHeight(MIN_HEIGHT_PX)
         selection = self.view.selectionModel()
@@ -112,9 +113,14 @@ class Gallery(QWidget):
     def _tick(self) -> None:
         if not blind.on:
             self.crops.take_cut()
+            self.report_errors(self._take_slide)
             self.refresh()
             if self._own != own_types.by_digit:
                 self._tell_keys()
+
+    def _take_slide(self) -> None:
+        if self._slides.take():
+            self._tell_keys()
 
     def refresh(self) -> None:
         """Show what has changed: names, outlines, images, and the selection in the viewer."""
@@ -158,9 +164,16 @@ class Gallery(QWidget):
     def _on_clicked(self, index: QModelIndex) -> None:
         """A crop was clicked: open its image, if it is not open."""
         item = self.crops.items[index.row()]
-        if isinstance(item.source, Saved):
-            self.report_errors(lambda: look_at(self.viewer, item))
+        source = item.source
+        if isinstance(source, Saved):
+            self.report_errors(lambda: self._look_at(item, source))
             self.refresh()
+
+    def _look_at(self, item: Item, saved: Saved) -> None:
+        if not saved.record.row.is_slide:
+            look_at(self.viewer, item)
+        elif not self._slides.at(saved, item.cell_id):
+            self.message.setText(f"The file of {saved.record.image} is looked for: one that was moved is read through.")
 
     def _follow(self) -> None:
         """A cell was selected in the viewer: select its crop."""
@@ -195,29 +208,22 @@ class Gallery(QWidget):
         if sessions != before:
             self.message.setText("The image is open, so its review has begun; every letter saves it.")
         main_window(self).installEventFilter(self)
-        self._named.update(item.source for item in items if isinstance(item.source, Session))
+        self._unattended.add(item.source for item in items if isinstance(item.source, Session))
         self._take_place(self.naming.do(letter, items, sessions[0].by if sessions else user()))
         if last + 1 < len(self.crops.items):
             self.view.setCurrentIndex(self.crops.index(last + 1))
-        self._save()
+        self._unattended.save()
 
     def _undo(self) -> None:
         self.naming.forget(opened(self.viewer))
         try:
             replaced, back = self.naming.undo()
         finally:
-            self._save()
+            self._unattended.save()
         self._take_place(replaced)
         rows = [row for row, item in enumerate(self.crops.items) if (address_of(item.source), item.cell_id) == back]
         if rows:
             self.view.setCurrentIndex(self.crops.index(rows[0]))
-
-    def _save(self) -> None:
-        """Keep what letters did in reviews that nothing else keeps."""
-        for session in [session for session in self._named if session.open]:
-            folder = save_unattended(session)
-            if folder is not None:
-                self.naming.tables.due(folder)
 
     def _take_place(self, replaced: Mapping[Saved, Saved]) -> None:
         for before, after in replaced.items():

@@ -6,6 +6,8 @@ Features table or boxes; the others are brought in line.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels, Layer, Shapes
@@ -18,7 +20,7 @@ from .boxes import put_back, strayed
 from .inputs import read_image
 from .layers import outlines, read_measured
 from .origin import note, origin
-from .place import image_of, made_from, show_boxes
+from .replacing import image_of, made_from, show_boxes
 from .selection import Selection
 from .shown import edited_types, set_reviewed_look, types_layer, write_edit
 
@@ -36,6 +38,8 @@ class Mirror:
         The name of the person who reviews.
     waiting
         Cells that the classifier has not seen since they were edited.
+    last_id
+        The largest id that a cell has ever had here; new cells go on from it.
     changed, touched
         Emitted with the ids of the cells that have changed; and when pixels may have changed: call `sync` soon.
     """
@@ -49,6 +53,7 @@ class Mirror:
         self.analysis = read_measured(labels)
         self.pixels = read_image(self.image)().pixels
         self.history, self.waiting = History(), set[int]()
+        self.last_id = max((cell.cell_id for cell in self.analysis.cells), default=0)
         self.by = user()
         self._writing = False
         boxes = [layer for layer in made_from(viewer.layers, labels, Shapes) if isinstance(layer, Shapes)]
@@ -143,19 +148,20 @@ class Mirror:
     def _to(self, name: str, after: Analysis, changed: Box | None = None) -> None:
         edit = self.history.record(name, self.analysis, after, changed)
         self.analysis = after
-        self._show(edit)
+        self._show(edit, frozenset(i for i, cell in edit.cells_before.items() if cell is None))
 
-    def _show(self, edit: Edit) -> None:
-        """Bring the layers in line with an edit that `analysis` has had."""
+    def _show(self, edit: Edit, new: Collection[int] = ()) -> None:
+        """Bring the layers in line with an edit that `analysis` has had; `new` cells have ids that others may have had."""
         if not edit:
             return
         self._writing = True
         try:
             with self.selection.muted():
-                write_edit(self.labels, self.boxes, self.types, self.analysis, edit)
+                write_edit(self.labels, self.boxes, self.types, self.analysis, edit, new)
         finally:
             self._writing = False
         note(self.labels, measured=self.analysis.labels)
+        self.last_id = max(self.last_id, *edit.cells_after)
         self.waiting = (self.waiting | edit.cells_after.keys()) & set(stale(self.analysis))
         self.selection.select(self.selection.ids)
         self.changed.emit(frozenset(edit.cells_after))

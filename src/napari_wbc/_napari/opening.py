@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QApplication
 
 from ..errors import UsageError
-from .autosave import drop_kept
 from .naming import Address
 from .origin import origin, place_of
-from .place import made_from
 from .reopening import reviewed_layers
-from .review_widget import ReviewCells
+from .replacing import made_from
 from .reviews import Item, Source, address_of, name_of, open_reviews, session_of
-from .saved import Saved
-from .saving import save
+from .saved import Folder, Saved
 from .session import Session
-from .slide_layer import shows_slide
+from .slide_layer import shows_slide, slide_layers
+from .unattended import review_widgets
 
 LOOK_PX = 60
 """The longer side of a cell on the screen when it is looked at in a slide, px, at least."""
@@ -60,11 +58,8 @@ def in_reviews(viewer: ViewerModel, items: Sequence[Item]) -> list[Item]:
 
 
 def look_at(viewer: Viewer, item: Item) -> None:
-    """Look at a cell, whose image is opened if it is not; errors as in `open_saved`."""
+    """Look at a cell of a field, whose image is opened if it is not; errors as in `open_saved`."""
     source = item.source
-    if isinstance(source, Saved) and source.record.row.is_slide:
-        _look_at_slide(viewer, source, item.cell_id)
-        return
     if isinstance(source, Saved) and address_of(source) not in opened(viewer):
         open_saved(viewer, source)
     (there,) = in_reviews(viewer, [item])
@@ -72,32 +67,48 @@ def look_at(viewer: Viewer, item: Item) -> None:
         there.source.selection.select([there.cell_id], look=True)
 
 
-def _look_at_slide(viewer: Viewer, saved: Saved, cell_id: int) -> None:
-    """Look at a cell of a slide, whose layers are opened if they are not; errors as of `open_saved`."""
-    labels = shows_slide(viewer, saved.folder, saved.record.image)
-    if labels is None:
-        viewer.layers.extend(reviewed_layers(saved.folder, saved.record.image))
-        labels = shows_slide(viewer, saved.folder, saved.record.image)
-    assert labels is not None
-    cell = next(cell for cell in saved.cells if cell.cell_id == cell_id)
-    labels.selected_label = cell_id
-    scene = getattr(viewer, "scene", viewer)
-    scene.camera.center = (0, *labels.data_to_world((cell.centroid_y, cell.centroid_x)))
-    scene.camera.zoom = max(scene.camera.zoom, LOOK_PX / max(cell.box.height, cell.box.width))
+class SlideLook:
+    """Looks at cells of slides; the file of one that is not open is found in a thread, and until then nothing is seen.
 
+    Parameters
+    ----------
+    viewer
+        Where they are looked at.
+    folder
+        Finds the files.
+    """
 
-def save_unattended(session: Session) -> Path | None:
-    """Save a review of an image of a results folder that no *Review cells* keeps, and give that folder; errors as in `save`."""
-    place = place_of(session.image)
-    if place is None or not session.unsaved or any(widget.session is session for widget in _review_widgets()):
-        return None
-    save(session)
-    drop_kept(session)
-    return place.folder
+    def __init__(self, viewer: Viewer, folder: Folder) -> None:
+        self._viewer, self._folder = viewer, folder
+        self._waiting: tuple[Saved, int, Future[Path]] | None = None
 
+    def at(self, slide: Saved, cell_id: int) -> bool:
+        """Look at a cell, if its slide is open; else `take` opens it."""
+        labels = shows_slide(self._viewer, slide.folder, slide.record.image)
+        if labels is None:
+            self._waiting = slide, cell_id, self._folder.find(slide)
+            return False
+        self._look(labels, slide, cell_id)
+        return True
 
-def _review_widgets() -> list[ReviewCells]:
-    return [widget for top in QApplication.topLevelWidgets() for widget in top.findChildren(ReviewCells)]
+    def take(self) -> bool:
+        """Open the slide that was found, and look at its cell; False if none was. Errors as of `find_slide`, `slide_layers`."""
+        if self._waiting is None or not self._waiting[2].done():
+            return False
+        (slide, cell_id, path), self._waiting = self._waiting, None
+        labels = shows_slide(self._viewer, slide.folder, slide.record.image)
+        if labels is None:
+            image, labels = slide_layers(slide.folder, slide.record, path.result())
+            self._viewer.layers.extend([image, labels])
+        self._look(labels, slide, cell_id)
+        return True
+
+    def _look(self, labels: Labels, slide: Saved, cell_id: int) -> None:
+        cell = next(cell for cell in slide.cells if cell.cell_id == cell_id)
+        labels.selected_label = cell_id
+        scene = getattr(self._viewer, "scene", self._viewer)
+        scene.camera.center = (0, *labels.data_to_world((cell.centroid_y, cell.centroid_x)))
+        scene.camera.zoom = max(scene.camera.zoom, LOOK_PX / max(cell.box.height, cell.box.width))
 
 
 def open_saved(viewer: Viewer, saved: Saved) -> None:
@@ -109,7 +120,7 @@ def open_saved(viewer: Viewer, saved: Saved) -> None:
         If the image cannot be opened. What *Review cells* cannot do it shows itself.
     """
     reviewing = [
-        widget for widget in _review_widgets() if widget.session in open_reviews(viewer)
+        widget for widget in review_widgets() if widget.session in open_reviews(viewer)
     ]  # each has a proxy of the viewer
     if reviewing:
         reviewing[0].filing.open_image(saved.folder, saved.record.image)

@@ -39,6 +39,10 @@ class MadeBy:
         return cls(segmenter, classifier, settings, ", ".join(devices))
 
 
+NOBODY = Model(name="none", identity="none")
+"""The model of outlines or types that no model has made."""
+
+
 @dataclass(frozen=True, eq=False)
 class Origin:
     """What one of our layers was made from.
@@ -117,6 +121,14 @@ def origin(layer: Layer) -> Origin | None:
     """The `Origin` of a layer of ours, or None."""
     found = layer.metadata.get(KEY)
     return found if isinstance(found, Origin) else None
+
+
+def made_by(layer: Layer) -> MadeBy:
+    """The models and settings that made the cells of a layer."""
+    made = origin(layer)
+    if made is not None and made.made_by is not None:
+        return made.made_by
+    return MadeBy(NOBODY, NOBODY, Settings(), "none")
 
 
 def vouched_in(record: Record) -> tuple[str, str] | None:

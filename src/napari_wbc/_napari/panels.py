@@ -162,7 +162,7 @@ def _confirm(session: Session) -> None:
 
 
 def _split(session: Session) -> None:
-    session.change_outlines("split", lambda labels: split(labels, next(iter(session.wanted()))))
+    session.change_outlines("split", lambda labels: split(labels, next(iter(session.wanted())), last_id=session.last_id))
 
 
 def _merge(session: Session) -> None:

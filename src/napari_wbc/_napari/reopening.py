@@ -10,7 +10,7 @@ from napari.layers import Image, Layer
 from ..config import Settings
 from ..errors import UsageError
 from ..results import images_in, read_analysis, read_record
-from ..results.pixels import find_field
+from ..results.pixels import find_field, find_slide
 from ..results.runfile import input_root, read_run
 from ..review.readings import read_readings
 from .layers import boxes_layer, labels_layer, outlines
@@ -32,7 +32,7 @@ def reviewed_layers(folder: Path, image: str | None = None) -> list[Layer]:
     image = neighbour(folder) if image is None else image
     known, record = record_sha256(folder, image), read_record(folder, image)
     if record.row.is_slide:
-        return list(slide_layers(folder, record, input_root(folder, run)))
+        return list(slide_layers(folder, record, find_slide(folder, record, [input_root(folder, run)])))
     analysis = read_analysis(folder, image)
     path, field = find_field(folder, record, [input_root(folder, run)])
     pixels = Image(field.pixels.copy(), rgb=True, name=Path(image).stem)

@@ -14,7 +14,7 @@ from ..cells import CellTable
 from .inputs import of_slide
 from .layers import read_measured
 from .origin import origin, place_of
-from .place import image_of
+from .replacing import image_of
 from .saved import Saved
 from .session import SESSION, Session
 

@@ -14,9 +14,10 @@ from psygnal import Signal
 from ..cells import Analysis, Cell, CellTable, Labels, RgbImage, Scale
 from ..crop import crop
 from ..errors import ResultsError, UsageError
+from ..pyramids import open_pyramid
 from ..results import images_in, read_record
 from ..results.folder import commit, record_path
-from ..results.pixels import cut, open_pixels
+from ..results.pixels import Pixels, cut, find_slide, read_pixels
 from ..results.record import Record, as_stored
 from ..results.runfile import input_root, read_run
 
@@ -61,7 +62,7 @@ class Folder:
     """The images of a results folder that were analysed, by name.
 
     Reading thousands of records takes a while, so a thread does it, and leaves out those that have not changed; `take` has them
-    appear. The thread also cuts crops, whose images it has to read from disk.
+    appear. The thread also cuts crops, whose images it has to read from disk, and finds slides.
     """
 
     def __init__(self) -> None:
@@ -71,6 +72,7 @@ class Folder:
         self._next = 0.0
         self._worker = ThreadPoolExecutor(2, "wbc-folder")
         self._pixels: dict[Saved, RgbImage] = {}
+        self._slides: dict[tuple[Path, str], Future[Path]] = {}
         written.record.connect(self._on_written)
 
     def ask(self, folder: Path) -> None:
@@ -95,17 +97,35 @@ class Folder:
             self.images = {**self.images, saved.record.image: saved}
 
     def cut(self, saved: Saved, cell: Cell, size_px: int, margin: float) -> Future[RgbImage]:
-        """The crop of a cell, as `crop.crop` cuts it, cut in the thread; errors as in `results.pixels.open_pixels`."""
-        return self._worker.submit(self._cut, saved, cell, size_px, margin)
+        """The crop of a cell, as `crop.crop` cuts it, cut in the thread; errors as in `results.pixels.read_pixels`."""
+        slide = self.find(saved) if saved.record.row.is_slide else None
+        return self._worker.submit(self._cut, saved, slide, cell, size_px, margin)
 
-    def _cut(self, saved: Saved, cell: Cell, size_px: int, margin: float) -> RgbImage:
+    def _cut(self, saved: Saved, slide: Future[Path] | None, cell: Cell, size_px: int, margin: float) -> RgbImage:
+        if slide is not None:
+            with open_pyramid(slide.result(), saved.record.image) as pyramid:
+                return cut(Pixels(pyramid.shapes[0], pyramid.read), cell.box, size_px, margin).copy()
         pixels = self._pixels.get(saved)
-        if pixels is not None:
-            return crop(pixels, cell.box, size_px, margin).copy()
-        with open_pixels(saved.folder, saved.record, [input_root(saved.folder, read_run(saved.folder))]) as found:
-            if not saved.record.row.is_slide:
-                self._pixels = {saved: found.whole()}  # crops of one image follow one another, unless the doubtful come first
-            return cut(found, cell.box, size_px, margin).copy()
+        if pixels is None:
+            pixels = read_pixels(saved.folder, saved.record, [_root(saved)])
+            self._pixels = {saved: pixels}  # crops of one image follow one another, unless the doubtful come first
+        return crop(pixels, cell.box, size_px, margin).copy()
+
+    def find(self, saved: Saved) -> Future[Path]:
+        """The file of a slide, found in the thread: one that was moved is read through, once. Errors as in `find_slide`."""
+        where = saved.folder, saved.record.image
+        found = self._slides.get(where)
+        if found is None or (found.done() and found.exception() is not None):
+            found = self._slides[where] = self._worker.submit(_find, saved)
+        return found
+
+
+def _find(saved: Saved) -> Path:
+    return find_slide(saved.folder, saved.record, [_root(saved)])
+
+
+def _root(saved: Saved) -> Path:
+    return input_root(saved.folder, read_run(saved.folder))
 
 
 def edit(saved: Saved, change: Callable[[Analysis], Analysis]) -> tuple[Record, Saved]:

@@ -1,40 +1,25 @@
-"""Reviews → results folders: save one; no Qt. `reopening` reads it back as layers.
-
-An image that is no file (a sample, the result of another program) is saved with its review, as `images/NAME.png`.
-"""
+"""Reviews → results folders: save one; no Qt. `destination` says where, `reopening` reads it back as layers."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from ..cells import Analysis, RgbImage
-from ..config import Settings
-from ..errors import ImageError, UsageError
-from ..exchange.masks import encode_png
-from ..images import decode
-from ..results import read_record, write_analysis
-from ..results.folder import record_path
-from ..results.record import InputFile, Record, Timing
+from ..cells import Analysis
+from ..errors import UsageError
+from ..results import labels_path, read_record, write_analysis
+from ..results.folder import commit, record_path
 from ..results.record import Origin as RecordOrigin
+from ..results.record import Record, Timing, as_stored
 from ..results.replaced import copy_old, date
-from ..results.runfile import NAME, Model, begin, check_out, input_root, now, read_run, relative_root, write_run
-from ..results.storage import file_sha256, write_bytes
+from ..results.runfile import now
+from ..results.storage import file_sha256
 from ..review.readings import gone, read_readings, write_readings
-from .origin import KEY, MadeBy, Place, note, origin, place_of, set_place
+from .destination import make_place
+from .origin import MadeBy, Place, made_by, note, origin, place_of, set_place
 from .readings import read_of
 from .saved import written
 from .session import Session
-
-NOBODY = Model(name="none", identity="none")
-"""The model of outlines or types that no model has made."""
-
-IMAGES = "images"
-"""Folder of a results folder where images lie that were no files."""
 
 
 def save(session: Session, folder: Path | None = None) -> Record:
@@ -56,14 +41,17 @@ def save(session: Session, folder: Path | None = None) -> Record:
     if before is not None and (before.folder, before.image) == (place.folder, place.image):
         place = before
     _refuse_changed(place)
-    made = origin(session.labels)
-    if _is_there(place) and (made is None or made.record != read_record(place.folder, place.image)):
+    made, there = origin(session.labels), _record_in(place)
+    ours = there if made is not None and made.record == there else None
+    if there is not None and ours is None:
         _copy_work(place)  # of other cells than these
-    record = write_review(place, work_of(session))
+    work = work_of(session)
+    record, lost = write_review(place, work, ours if session.outlines_saved else None)
     set_place(session.image, replace(place, known=record_sha256(place.folder, place.image)))
     note(session.labels, record=record)
     session.mark_saved()
     written.tell(place.folder, record)
+    drop_readings(place, work, lost)
     return record
 
 
@@ -86,11 +74,13 @@ def _copy_work(place: Place) -> None:
 
 def _has_human_work(place: Place) -> bool:
     """Whether a person's work would be lost with what is there."""
-    return _is_there(place) and read_record(place.folder, place.image).has_human_work
+    there = _record_in(place)
+    return there is not None and there.has_human_work
 
 
-def _is_there(place: Place) -> bool:
-    return record_path(place.folder, place.image).is_file()
+def _record_in(place: Place) -> Record | None:
+    """The record that is there, or None."""
+    return read_record(place.folder, place.image) if record_path(place.folder, place.image).is_file() else None
 
 
 def record_sha256(folder: Path, image: str) -> str | None:
@@ -128,17 +118,36 @@ def work_of(session: Session) -> Work:
     """What there is to write of a review."""
     made = origin(session.labels)
     before = None if made is None else made.record
-    made_from = _identities(session) if before is None else before.hashes.origin
+    made_from = _identities(made_by(session.labels)) if before is None else before.hashes.origin
     timing = None if before is None else before.timing
     return Work(session.analysis, session.vouched, read_of(session), made_from, timing)
 
 
-def write_review(place: Place, work: Work) -> Record:
-    """Write second readings, labels and last the record of a review; its `run.json` must be there. May run in any thread."""
-    saved = read_record(place.folder, place.image).cells if _is_there(place) else ()
-    write_readings(place.folder, place.image, work.read, now(), gone(saved, work.analysis.cells))
+def write_review(place: Place, work: Work, outlined: Record | None = None) -> tuple[Record, set[int]]:
+    """Write second readings, labels and last the record of a review; its `run.json` must be there. May run in any thread.
+
+    Nothing is lost whenever that ends: readings of cells that are gone stay, for `drop_readings`, until the record is written.
+
+    Parameters
+    ----------
+    place, work
+        Where, and what.
+    outlined
+        The record that is there, if its label image is of these outlines: then that stays, and the record alone is written.
+
+    Returns
+    -------
+    The record as written, and the cells whose earlier readings are to be dropped.
+    """
+    lost = _lost(place, work)
+    said = {reader: {i: name for i, name in types.items() if i not in lost} for reader, types in work.read.items()}
+    write_readings(place.folder, place.image, said, now())
     by, at = work.vouched or (None, None)
-    return write_analysis(
+    if outlined is not None and _has_labels(place, outlined):
+        row = outlined.row.model_copy(update={"reviewed_by": by or None, "reviewed_at": at or None})
+        cells = tuple(map(as_stored, work.analysis.cells))
+        return commit(place.folder, outlined.model_copy(update={"row": row, "cells": cells, "edited": True})), lost
+    record = write_analysis(
         place.folder,
         place.image,
         work.analysis,
@@ -149,71 +158,32 @@ def write_review(place: Place, work: Work) -> Record:
         reviewed_by=by,
         reviewed_at=at,
     )
+    return record, lost
 
 
-def make_place(session: Session, folder: Path) -> Place:
-    """Where the review of an image goes in a results folder, which is made ready for it.
-
-    Raises
-    ------
-    UsageError
-        If the folder cannot be the results folder of this image.
-    """
-    path = file_of(session)
-    fresh = not (folder / NAME).exists()
-    root = input_root_of_pictures(folder) if path is None else path.parent
-    if not fresh:
-        root = input_root(folder, read_run(folder))
-    check_out(folder, root)
-    if path is None:
-        if root != input_root_of_pictures(folder):
-            raise UsageError(f"{folder} holds results of the images in {root}, and this image is no file. Choose a new folder.")
-        path = root / f"{session.image.name.replace('/', '-')}.png"
-        if path.exists() and not _shows(path, session.pixels):
-            raise UsageError(f"{folder} holds another image of the name {path.name}; rename layer '{session.image.name}'.")
-    if not path.is_relative_to(root):
-        raise UsageError(f"{folder} holds results of the images in {root}, and {path} is not there. Choose a new folder.")
-    if fresh:
-        made = made_by(session)
-        write_run(folder, begin(relative_root(root, folder), made.settings, made.segmenter, made.classifier, made.device, 0))
-    if not path.exists():
-        write_bytes(folder, path, encode_png(session.pixels))
-    data = path.read_bytes()
-    source = InputFile(sha256=hashlib.sha256(data).hexdigest(), size=len(data), mtime_ns=path.stat().st_mtime_ns)
-    return Place(folder.resolve(), path.relative_to(root).as_posix(), source)
+def drop_readings(place: Place, work: Work, lost: set[int]) -> None:
+    """Drop what was read before of cells that the record has no more; new cells may have their ids."""
+    if lost:
+        write_readings(place.folder, place.image, work.read, now(), lost)
 
 
-def input_root_of_pictures(folder: Path) -> Path:
-    """Where the images lie that were saved with their reviews."""
-    return Path(folder).resolve() / IMAGES
+def _lost(place: Place, work: Work) -> set[int]:
+    """The cells that were read, and are not there any more, or were gone when the record was written last."""
+    there = _record_in(place)
+    if there is None:
+        return set()
+    read = {reading.cell_id for reading in read_readings(place.folder, place.image)}
+    known = {cell.cell_id for cell in there.cells}
+    return (read & gone(there.cells, work.analysis.cells)) | (read - known)
 
 
-def file_of(session: Session) -> Path | None:
-    """The file that the image shows, pixel for pixel, or None."""
-    stated = session.image.metadata.get(KEY)
-    path = stated.get("path") if isinstance(stated, Mapping) else None
-    path = Path(path or session.image.source.path or "").resolve()
-    return path if path.is_file() and _shows(path, session.pixels) else None
+def _has_labels(place: Place, record: Record) -> bool:
+    """Whether the label image that a record names is there."""
+    path = labels_path(place.folder, place.image)
+    return path.is_file() and file_sha256(path) == record.hashes.labels
 
 
-def _shows(path: Path, pixels: RgbImage) -> bool:
-    """Whether a file is an image of these pixels (H, W, 3) uint8."""
-    try:
-        return np.array_equal(decode(path.read_bytes(), path.name).pixels, pixels)
-    except (ImageError, OSError):
-        return False
-
-
-def made_by(session: Session) -> MadeBy:
-    """The models and settings that made the cells."""
-    made = origin(session.labels)
-    if made is not None and made.made_by is not None:
-        return made.made_by
-    return MadeBy(NOBODY, NOBODY, Settings(), "none")
-
-
-def _identities(session: Session) -> RecordOrigin:
-    made = made_by(session)
+def _identities(made: MadeBy) -> RecordOrigin:
     return RecordOrigin(
         segmenter=made.segmenter.identity, classifier=made.classifier.identity, settings=made.settings.identity()
     )

@@ -9,13 +9,13 @@ from uuid import uuid4
 from napari.components import ViewerModel
 from napari.layers import Labels
 
-from ..cells import Cell
+from ..cells import Analysis, Cell, CellTable
 from ..cells import Labels as LabelImage
 from ..errors import UsageError
 from ..results.runfile import now
 from ..review import Edit, accept, confirm, rename, repaint
 from .mirror import Mirror
-from .origin import origin, vouched_in
+from .origin import Origin, origin, vouched_in
 
 SESSION = "napari_wbc_session"
 """Where a layer of cells keeps its session."""
@@ -42,10 +42,11 @@ class Session(Mirror):
             record = None if made is None else made.record
             self.key = uuid4().hex
             self.vouched = None if record is None else vouched_in(record)
-            self._saved = None if record is None else (self.analysis, self.vouched)
+            self._saved = (self.analysis, self.vouched) if made is not None and _as_recorded(made, self.analysis) else None
         else:
             self.key, self.by, self.vouched, self._saved = before.key, before.by, before.vouched, before._saved
             self.analysis, self.history, self.waiting = before.analysis, before.history, before.waiting
+            self.last_id = before.last_id
         labels.metadata[SESSION] = self
         self.sync()  # what was painted before
 
@@ -57,6 +58,11 @@ class Session(Mirror):
     def unsaved(self) -> bool:
         """Whether anything has changed since it was saved, or it was never saved."""
         return self._saved is None or self._saved[0] is not self.analysis or self._saved[1] != self.vouched
+
+    @property
+    def outlines_saved(self) -> bool:
+        """Whether the label image that was saved last is of the outlines as they are now."""
+        return self._saved is not None and self._saved[0].labels is self.analysis.labels
 
     def mark_saved(self, saved: bool = True) -> None:
         """Say that it is saved as it is now, or that it is not."""
@@ -103,3 +109,9 @@ class Session(Mirror):
         if not wanted:
             raise UsageError("No cell is selected. Click one, or go to the next with Shift+F.")
         return wanted
+
+
+def _as_recorded(made: Origin, analysis: Analysis) -> bool:
+    """Whether a layer shows what the record says from which it was read; a copy of one that was edited does not."""
+    as_read = made.measured is made.segmentation.labels
+    return as_read and made.record is not None and analysis.cells == CellTable(made.record.cells)

@@ -64,16 +64,19 @@ def set_reviewed_look(labels: Labels) -> None:
     labels.opacity = EDITED_OPACITY
 
 
-def write_edit(labels: Labels, boxes: Shapes, types: Labels, analysis: Analysis, edit: Edit) -> None:
-    """Bring all layers in line with an edit that the analysis has had."""
+def write_edit(labels: Labels, boxes: Shapes, types: Labels, analysis: Analysis, edit: Edit, new: Collection[int] = ()) -> None:
+    """Bring all layers in line with an edit that the analysis has had; `new` as of `write_features`."""
     write_pixels(labels, edit)
-    write_features(labels, analysis, edit)
+    write_features(labels, analysis, edit, new)
     write_boxes(boxes, labels, analysis, edit)
     write_types(types, analysis, edit)
 
 
-def write_features(labels: Labels, analysis: Analysis, edit: Edit) -> None:
-    """The features of the layer of cells, from the table; columns of others stay. A few cells are written in place."""
+def write_features(labels: Labels, analysis: Analysis, edit: Edit, new: Collection[int] = ()) -> None:
+    """The features of the layer of cells, from the table; columns of others stay. A few cells are written in place.
+
+    The row of a cell that is gone stays too, for undo; a `new` cell has nothing of the one that had its id before.
+    """
     rows = {i: None if cell is None else cell.as_row() for i, cell in edit.cells_after.items()}
     said = {name for row in rows.values() if row is not None for name, value in row.items() if value is not None} - {"cell_id"}
     there = None not in rows.values() and all(edit.cells_before[i] is not None for i in rows)
@@ -83,8 +86,10 @@ def write_features(labels: Labels, analysis: Analysis, edit: Edit) -> None:
                 labels.features.at[i, name] = (row or {})[name]
         labels.events.features()
         return
+    before = labels.features
     last_id = int(max((cell.cell_id for cell in analysis.cells), default=0))
-    labels.features = keep_columns_of_others(labels_features(analysis.cells, last_id), labels.features)
+    ours = labels_features(analysis.cells, max(last_id, len(before) - 1))
+    labels.features = keep_columns_of_others(ours, before.drop(index=[i for i in new if i in before.index]))
 
 
 def write_pixels(labels: Labels, edit: Edit) -> None:

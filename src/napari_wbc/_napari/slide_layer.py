@@ -20,7 +20,7 @@ from ..cells import Box, CellTable
 from ..pyramids import open_pyramid
 from ..results import labels_path
 from ..results.label_images import AGAIN, open_tiled
-from ..results.pixels import Pixels, find_slide
+from ..results.pixels import Pixels
 from ..results.record import Record
 from .features import labels_features
 from .inputs import read_image
@@ -78,17 +78,19 @@ def slide_layer(path: Path) -> tuple[Any, dict[str, Any], str]:
     return levels, {"name": path.stem, "metadata": metadata, "rgb": True, "multiscale": True}, "image"
 
 
-def slide_layers(folder: Path, record: Record, root: Path) -> list[Image | Labels]:
+def slide_layers(folder: Path, record: Record, path: Path) -> tuple[Image, Labels]:
     """A slide of a results folder, and its cells in the colours of their types, as layers; cells are named in the gallery.
+
+    `path` is its file, as of `results.pixels.find_slide`.
 
     Raises
     ------
     ResultsError
-        If the slide or its label image is missing or damaged.
+        If its label image is missing or damaged.
     ImageError
         If the slide cannot be opened.
     """
-    data, options, _ = slide_layer(find_slide(folder, record, [root]))
+    data, options, _ = slide_layer(path)
     if record.row.scale_source == "user":
         options["metadata"][KEY]["um_per_px"] = record.row.um_per_px
     image = Image(data, **options)
@@ -106,7 +108,7 @@ def slide_layers(folder: Path, record: Record, root: Path) -> list[Image | Label
     )
     for layer in (image, labels):
         set_place(layer, Place(folder.resolve(), record.image, record.hashes.input))
-    return [image, labels]
+    return image, labels
 
 
 def shows_slide(viewer: ViewerModel, folder: Path, name: str) -> Labels | None:

@@ -88,7 +88,7 @@ class TrainModel(ToolWidget):
         self.use = button("Use this model", "Take the model file for all work from now on, and remember it.", self.use_model)
         for widget in (self.use, self.curve):
             self._layout.insertWidget(self._layout.count() - 1, widget)
-        self._curve_of = Path()
+        self._curve_of, self._counts = Path(), False
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._show_curve)
 
@@ -97,7 +97,8 @@ class TrainModel(ToolWidget):
         if self.job.running:
             self.job.report(UsageError("Wait for what runs here, or cancel it, and add the folder then."))
         else:
-            self.job.start(_counted([*self.data(), folder]), partial(self._counted, folder))
+            self.job.start(_counted([*self.data(), folder]), partial(self._counted, folder), f"{folder} is not added.")
+            self._counts = True
 
     def _counted(self, folder: Path, found: Learnable) -> str:
         self.folders.addItem(str(folder))
@@ -105,7 +106,9 @@ class TrainModel(ToolWidget):
         return ""
 
     def empty(self) -> None:
-        """Take all folders out of the list."""
+        """Take all folders out of the list, also the one that is being counted."""
+        if self._counts:
+            self.job.cancel()
         self.folders.clear()
         self.found.setText("No folder yet.")
 
@@ -120,6 +123,7 @@ class TrainModel(ToolWidget):
             raise UsageError("Add a results folder with reviewed images, and name the model file to write.")
         what = cast(jobs.What, self.what.currentText())
         self._curve_of = self._path.with_suffix(jobs.TRAINING) / "curve.png"
+        self._counts = False
         self.job.start(jobs.train(what, self.data(), self._path, self.models.choice().device), self._done)
         self._timer.start(CURVE_MS)
 

@@ -17,7 +17,7 @@ from .controls import choice
 from .inputs import in_view, is_large, read_image, read_labels
 from .layers import analysis_layers, labels_layer
 from .origin import MadeBy
-from .place import show_boxes, show_labels, show_types
+from .replacing import show_boxes, show_labels, show_types
 from .reviews import reviewed, session_of
 from .slide_layer import part_layer
 from .status import describe_analysis, describe_segmentation

@@ -62,7 +62,7 @@ class JobPanel(QWidget):
 
     def __init__(self, title: str, cancelled: str = "Cancelled") -> None:
         super().__init__()
-        self._cancelled = cancelled
+        self._cancelled = self._says_cancelled = cancelled
         self._worker: StepsWorker | None = None
         self._show: Callable[[Any], str] | None = None
         self.run_button = QPushButton(title)
@@ -91,9 +91,12 @@ class JobPanel(QWidget):
         """Whether a job has not ended yet; a cancelled one ends with its current step."""
         return self._worker is not None
 
-    def start(self, steps: Steps[T], show: Callable[[T], str]) -> None:
-        """Run steps in a thread, then `show` their result here in the GUI thread; it returns the text of the status."""
-        self._show = show
+    def start(self, steps: Steps[T], show: Callable[[T], str], cancelled: str = "") -> None:
+        """Run steps in a thread, then `show` their result here in the GUI thread; it returns the text of the status.
+
+        `cancelled` is what the status says after Cancel, if not the same as of other jobs here.
+        """
+        self._show, self._says_cancelled = show, cancelled or self._cancelled
         self._worker = create_worker(_run, steps, _worker_class=StepsWorker, _start_thread=False, _ignore_errors=True)
         self._worker.yielded.connect(self._on_step)
         self._worker.returned.connect(self._on_returned)
@@ -114,7 +117,7 @@ class JobPanel(QWidget):
             self._worker.quit()
             self.cancel_button.setEnabled(False)
             self.progress.hide()
-            self.status.setText(self._cancelled)
+            self.status.setText(self._says_cancelled)
 
     def report(self, error: Exception) -> None:
         """Show an error as one sentence; one that nobody raised on purpose goes to the log as well."""

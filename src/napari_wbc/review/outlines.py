@@ -1,6 +1,6 @@
 """Outlines as a person changes them: split, merge, delete, add. Label images (H, W) int32 in, new ones out.
 
-An id stays with its cell, a new cell has the largest id plus 1.
+An id stays with its cell, a new cell has the largest that there ever was plus 1: what was said of one that is gone is not its.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MIN_SHARE = 0.15
 """Least share of a cell that a part has that is parted at a waist."""
 
 
-def split(labels: Labels, cell_id: int, seeds: Sequence[tuple[float, float]] = ()) -> Labels:
+def split(labels: Labels, cell_id: int, seeds: Sequence[tuple[float, float]] = (), *, last_id: int = 0) -> Labels:
     """Part a cell: flooded from the seeds, so that the seam runs where the cell is narrow; where it has no waist, half way.
 
     The largest part keeps the id, the others get new ones.
@@ -32,6 +32,8 @@ def split(labels: Labels, cell_id: int, seeds: Sequence[tuple[float, float]] = (
     seeds
         Two or more points (y, x), px, one in each part; without them, one standard deviation to either side of the middle along
         the long axis.
+    last_id
+        The largest id that was used before, also of a cell that is gone.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def split(labels: Labels, cell_id: int, seeds: Sequence[tuple[float, float]] = (
         ids, areas = np.unique(parts[parts > 0], return_counts=True)
     if len(ids) < 2:
         raise UsageError(f"Cell {cell_id} does not come apart there. Choose points in both of its parts.")
-    after, next_id = _writable(labels), int(labels.max()) + 1
+    after, next_id = _writable(labels), _next_id(labels, last_id)
     for part in ids[ids != ids[areas.argmax()]]:
         after[window.slices][parts == part] = next_id
         next_id += 1
@@ -92,8 +94,8 @@ def delete(labels: Labels, ids: Collection[int]) -> Labels:
     return after
 
 
-def add(labels: Labels, mask: Mask) -> Labels:
-    """A new cell from its mask (H, W) bool, as far as it lies on no other cell.
+def add(labels: Labels, mask: Mask, *, last_id: int = 0) -> Labels:
+    """A new cell from its mask (H, W) bool, as far as it lies on no other cell; `last_id` as of `split`.
 
     Raises
     ------
@@ -104,8 +106,12 @@ def add(labels: Labels, mask: Mask) -> Labels:
     if not free.any():
         raise UsageError("There is no room for a new cell: nothing was outlined, or other cells lie there.")
     after = _writable(labels)
-    after[free] = int(labels.max()) + 1
+    after[free] = _next_id(labels, last_id)
     return after
+
+
+def _next_id(labels: Labels, last_id: int) -> int:
+    return max(int(labels.max()), last_id) + 1
 
 
 def _find(labels: Labels, cell_id: int) -> tuple[Box, Mask]:
