@@ -28,6 +28,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = Path("src/napari_wbc")
 SECONDS = 900
 """A fault that makes tests hang is caught after so long."""
+FOR_WINDOWS = ("pytestqt.plugin", "pytest_xvfb", "napari.utils._testsupport")
+"""Plugins of pytest that the tests of `_napari` need."""
 
 
 def main(modules: list[str]) -> int:
@@ -79,7 +81,7 @@ def run_tests(copy: Path, tests: str) -> None:
     os.environ |= {
         "PYTHONPATH": str(copy / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",  # a file of the same size and second would not be compiled again
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # napari's and Qt's take longer than the tests
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # they take longer than most tests
         "OMP_NUM_THREADS": "1",
         "CI": "true",  # hypothesis: always the same examples, no deadline
     }
@@ -89,7 +91,9 @@ def run_tests(copy: Path, tests: str) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *(f"tests/{name}" for name in tests.split())]))
+    plugins = ["no:cacheprovider", *(FOR_WINDOWS if "_napari/" in tests else ())]
+    options = [part for name in plugins for part in ("-p", name)]
+    os._exit(pytest.main(["-x", "-q", *options, *(f"tests/{name}" for name in tests.split())]))
 
 
 if __name__ == "__main__":

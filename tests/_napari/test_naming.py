@@ -73,6 +73,10 @@ def test_a_letter_that_changes_nothing_is_not_counted(folder: Path, monkeypatch:
     first, second = list(read_saved(folder, {}).values())[:2]
     session, naming = reviewed(folder, first.record.image), Naming(DEFAULTS)
     found = session.analysis.cells
+    session.name("smudge", [1])  # not by a letter
+    naming.do("S", [Item(session, 1)], session.by)
+    assert naming.undo() == ({}, None)
+    session.undo()
     for _ in range(3):
         naming.do("S", [Item(session, 1)], session.by)
     assert naming.undo() == ({}, ((folder, first.record.image), 1))

@@ -16,6 +16,8 @@ from napari_wbc._napari import autosave, saved
 from napari_wbc._napari.differential_widget import FOLDER, OPEN_IMAGES, SLIDE, TICK_MS
 from napari_wbc._napari.gallery import RESULTS_FOLDER
 from napari_wbc._napari.origin import place_of
+from napari_wbc._napari.reopening import reviewed_layers
+from napari_wbc._napari.reviews import name_of, session_of
 from napari_wbc._napari.saved import Saved
 from napari_wbc._napari.status import RESEARCH_USE
 from napari_wbc.batch import analyse_folder
@@ -165,6 +167,36 @@ def test_closing_the_window_makes_the_tables_of_what_was_named(
     viewer.close()
     qtbot.waitUntil(lambda: ",smudge," in table.read_text(), timeout=30_000)
     assert table.read_text().count(",smudge,") == 2
+
+
+@pytest.mark.gui
+def test_a_letter_saves_the_reviews_that_it_touches_and_no_others(
+    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+    viewer = make_napari_viewer()
+    viewer.open(folder, plugin="napari-wbc")
+    gallery = viewer.window.add_plugin_dock_widget("napari-wbc", "Gallery of cells")[1]
+    gallery.over.setCurrentText(RESULTS_FOLDER)
+    qtbot.waitUntil(lambda: gallery.crops.rowCount() > 3, timeout=30_000)
+    first = place_of(viewer.layers[0]).image
+    other = next(item.source.record for item in gallery.crops.items if item.source.record.image != first)
+    layers = reviewed_layers(folder, other.image)
+    viewer.layers.extend(layers)
+    session_of(viewer, layers[1]).name("blast", [1])
+    gallery.refresh()
+    gallery.view.setCurrentIndex(
+        gallery.crops.index(next(r for r, it in enumerate(gallery.crops.items) if name_of(it.source) == first))
+    )
+    qtbot.keyClick(gallery.view, Qt.Key.Key_S)
+    assert [cell.cell_type for cell in read_record(folder, first).cells].count("smudge") == 1
+    qtbot.keyClick(gallery.view, Qt.Key.Key_Z)
+    assert read_record(folder, other.image) == other
+    qtbot.keyClick(gallery.view, Qt.Key.Key_S)
+    table = folder / "cells.csv"
+    viewer.close()
+    qtbot.waitUntil(lambda: ",smudge," in table.read_text(), timeout=30_000)
+    assert ",blast," not in table.read_text()
 
 
 @pytest.mark.gui

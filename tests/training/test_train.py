@@ -234,11 +234,12 @@ def test_start_weights_fit_with_and_without_their_prefix(prefix: str) -> None:
 
 def test_wrong_use_is_refused_with_what_to_do(results: Path, tmp_path: Path) -> None:
     old, new = tiny_segmenter(tmp_path / "old.safetensors"), tmp_path / "new.safetensors"
+    before = old.read_bytes()
     for said, arguments in {
         "either a finished model": ("segmenter", results, "-o", new, "--from", old, "--start", "none"),
         "must end with .safetensors": ("segmenter", results, "-o", tmp_path / "new.pt", "--from", old),
-        "is already there": ("segmenter", results, "-o", old, "--from", old),
-        "already there": ("segmenter", results, "-o", old, "--from", old, "--resume"),
+        "is already there": ("segmenter", results, "-o", old, "--from", old, *options(TINY_SEGMENTER)),
+        "already there": ("segmenter", results, "-o", old, "--from", old, "--resume", *options(TINY_SEGMENTER)),
         "a classifier is expected": ("classifier", results, "-o", new, "--from", old),
         "not a results folder": ("segmenter", tmp_path, "-o", new, "--from", old),
         "trains one map": ("segmenter", results, "-o", new, "--from", old, "--recipe", "paper"),
@@ -252,6 +253,7 @@ def test_wrong_use_is_refused_with_what_to_do(results: Path, tmp_path: Path) -> 
         assert done.exit_code == 2, said
         assert said in done.stderr
     assert not new.exists()
+    assert old.read_bytes() == before
 
 
 def test_the_temperature_is_found() -> None:
