@@ -17,10 +17,13 @@ import tifffile
 from shapely.geometry import shape
 
 from napari_wbc import pyramids
+from napari_wbc.batch import runner
 from napari_wbc.batch.discover import InputImage
+from napari_wbc.batch.job import Job, Rows
 from napari_wbc.batch.reproduce import compare
 from napari_wbc.batch.runner import run
 from napari_wbc.batch.verify import verify
+from napari_wbc.batch.work import Here
 from napari_wbc.cells import Box, Probabilities, RgbImage
 from napari_wbc.config import Settings
 from napari_wbc.errors import StorageError, UnreadableImageError
@@ -193,6 +196,22 @@ def folder(tmp_path: Path) -> Path:
     (where / "cut.btf").write_bytes(whole_slide[: len(whole_slide) // 2])
     write(where / "s1" / "field.tif", draw(200, 300, [(100, 150)]))
     return where
+
+
+@pytest.mark.parametrize(("workers", "at_once"), [(0, 1), (2, 1), (6, 2), (9, 3)])
+def test_processors_that_have_no_image_of_their_own_look_at_tiles_of_slides(
+    workers: int, at_once: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Job] = []
+
+    class Noting(Here):
+        def work(self, images: Sequence[InputImage], job: Job) -> Rows:
+            jobs.append(job)
+            return super().work(images, job)
+
+    monkeypatch.setattr(runner, "_hire", lambda load, *_: Noting(load()))
+    watch(run(folder, tmp_path / "out", load_fakes, SETTINGS, workers=workers))
+    assert [job.tiles_at_once for job in jobs] == [at_once]
 
 
 def test_a_folder_of_slides_and_fields_is_one_run(folder: Path, tmp_path: Path) -> None:

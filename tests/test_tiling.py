@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from napari_wbc.cells import Box, Probabilities
+from napari_wbc.cells import Box
 from napari_wbc.tiling import HALO_PX, TILE_PX, Window, stitch, windows
 
 SIDES = st.integers(1, 200)
@@ -44,21 +44,13 @@ def test_stitching_the_windows_of_an_array_gives_the_array(height: int, width: i
     whole = np.random.default_rng(height).random((2, height, width), dtype=np.float32)
     tiles = windows((height, width), *tile)
     parts = [whole[:, w.outer.slices[0], w.outer.slices[1]] for w in tiles]
-    assert_array_equal(_stitched(parts, tiles, (height, width)), whole)
-
-
-def _stitched(parts: list[Probabilities], tiles: list[Window], shape: tuple[int, int]) -> Probabilities:
-    whole = None
-    for part, tile in zip(parts, tiles, strict=True):
-        whole = stitch(part, tile, shape, whole)
-    assert whole is not None
-    return whole
+    assert_array_equal(stitch(parts, tiles, (height, width)), whole)
 
 
 def test_only_the_inner_boxes_are_kept() -> None:
     tiles = windows((10, 70), 40, 8)
     parts = [np.full((1, 10, 40), i, dtype=np.float32) for i in range(len(tiles))]
-    stitched = _stitched(parts, tiles, (10, 70))
+    stitched = stitch(parts, tiles, (10, 70))
     for i, tile in enumerate(tiles):
         assert np.all(stitched[0][tile.inner.slices] == i)
 
@@ -72,3 +64,9 @@ def test_a_small_image_is_one_window() -> None:
 @pytest.mark.parametrize(("side", "count"), [(TILE_PX, 1), (2 * TILE_PX - 2 * HALO_PX, 2), (2 * TILE_PX - 2 * HALO_PX + 1, 3)])
 def test_there_are_no_more_windows_than_the_halo_needs(side: int, count: int) -> None:
     assert len(windows((side, 10))) == count
+
+
+def test_parts_and_windows_must_be_as_many() -> None:
+    tiles = windows((10, 70), 40, 8)
+    with pytest.raises(ValueError, match="zip"):
+        stitch([np.zeros((1, 10, 40), dtype=np.float32)], tiles, (10, 70))

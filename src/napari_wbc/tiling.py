@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -47,8 +48,17 @@ def _intervals(side: int, tile_px: int, halo_px: int) -> list[tuple[int, int, in
     return [(start, start + tile_px, cuts[i], cuts[i + 1]) for i, start in enumerate(starts)]
 
 
-def stitch(part: Probabilities, tile: Window, shape: tuple[int, int], whole: Probabilities | None = None) -> Probabilities:
-    """The array (K, H, W) with what of a part (K, h, w) lies in the inner box of its window; the first part begins it."""
+def stitch(parts: Iterable[Probabilities], tiles: Sequence[Window], shape: tuple[int, int]) -> Probabilities:
+    """The (K, H, W) array whose inner boxes come from the parts (K, h, w) computed in the windows."""
+    whole = None
+    for part, tile in zip(parts, tiles, strict=True):
+        whole = put(part, tile, shape, whole)
+    assert whole is not None
+    return whole
+
+
+def put(part: Probabilities, tile: Window, shape: tuple[int, int], whole: Probabilities | None) -> Probabilities:
+    """The (K, H, W) array with what of one part lies in the inner box of its window; the first part begins it."""
     if part.shape[1:] == shape:
         return part
     if whole is None:

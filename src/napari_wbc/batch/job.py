@@ -53,7 +53,8 @@ class Job:
     """What the work on every image of a run needs besides the models. It can be pickled; its paths are absolute.
 
     `root` is the folder of the images, and `group_images` the number analysed together, on which the results do not depend.
-    Without `overwrite_reviewed` what a person has saved in the meantime stays.
+    Without `overwrite_reviewed` what a person has saved in the meantime stays. `tiles_at_once` of a slide are seen together,
+    on which the results do not depend either.
     """
 
     out: Path
@@ -62,6 +63,7 @@ class Job:
     engine: Engine
     group_images: int = GROUP_IMAGES
     overwrite_reviewed: bool = False
+    tiles_at_once: int = 1
 
     @property
     def origin(self) -> Origin:

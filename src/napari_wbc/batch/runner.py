@@ -133,7 +133,8 @@ def run(
         tasks = plan(out, found.images, engine, settings, redo)
         seen: Counter[str] = Counter(skipped=0)
         n_failed = 0
-        job = Job(out.absolute(), found.root, settings, engine, group_images, redo.overwrite_reviewed)
+        tiles_at_once = max(1, workers // max(1, len(found.images)))  # the processors of workers that there is no image for
+        job = Job(out.absolute(), found.root, settings, engine, group_images, redo.overwrite_reviewed, tiles_at_once)
         for item in _settle(tasks, crew, job):
             if isinstance(item, Advance):
                 yield Progress(item.image, "working", None, None, seen.total(), len(tasks), item.done, item.total)

@@ -30,7 +30,7 @@ def analyse_slide(
 
     def steps() -> Steps[SlideAnalysis]:
         with open_pyramid(path, loaded.name) as slide:
-            return (yield from analyse_slide_steps(slide, models, job.settings, tile_px, unfinished))
+            return (yield from analyse_slide_steps(slide, models, job.settings, tile_px, unfinished, job.tiles_at_once))
 
     with closing(steps()) as left:
         while isinstance(result := attempt(loaded.name, lambda: _next(left)), Step):

@@ -12,7 +12,7 @@ from ..cleanup import clean_up, drop_doubtful
 from ..config import Settings
 from ..domain import doubt_pixel_size, judge, measure_domain
 from ..separate import separate
-from ..tiling import TILE_PX, stitch, windows
+from ..tiling import TILE_PX, put, windows
 from .networks import Segmenter
 from .steps import Step, Steps
 
@@ -71,7 +71,7 @@ def segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Setti
     for i, tile in enumerate(tiles):
         yield Step("segment", i, len(tiles))
         (part,) = segmenter([image[tile.outer.slices]])
-        probabilities = stitch(part, tile, image.shape[:2], probabilities)
+        probabilities = put(part, tile, image.shape[:2], probabilities)
     assert probabilities is not None
     labels, scores = np.zeros(image.shape[:2], np.int32), dict[int, float]()
     box = Box.around(probabilities[0] >= settings.mask_threshold)
