@@ -506,3 +506,9 @@ def test_an_earlier_copy_of_what_is_replaced_is_never_overwritten(tmp_path: Path
         found = sorted(path for path in folder.rglob("*") if path.is_file())
         assert [path.relative_to(folder).as_posix() for path in found] == ["records/a.png.json", "records/s/b.png.json"]
         assert all(f"reason {n}" in path.read_text() for path in found)
+
+
+def test_the_message_names_the_file_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "labels").touch()
+    with pytest.raises(StorageError, match=r"Cannot write .*labels.a\.png\.tif"):
+        write(tmp_path, "a.png")

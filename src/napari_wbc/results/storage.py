@@ -133,10 +133,11 @@ def writing_together(out: Path, *paths: Path) -> Iterator[tuple[BinaryIO, ...]]:
     with _explained(paths[-1]), ExitStack() as stack:
         files = []
         for path in paths:
-            _make_folders(out, path.parent)
-            temporary = path.parent / f"{temporary_prefix()}{os.getpid()}-{secrets.token_hex(8)}"
-            stack.callback(temporary.unlink, missing_ok=True)  # no longer there, where all went well
-            files.append(stack.enter_context(temporary.open("xb")))
+            with _explained(path):
+                _make_folders(out, path.parent)
+                temporary = path.parent / f"{temporary_prefix()}{os.getpid()}-{secrets.token_hex(8)}"
+                stack.callback(temporary.unlink, missing_ok=True)  # no longer there, where all went well
+                files.append(stack.enter_context(temporary.open("xb")))
         yield tuple(files)
         for file in files:
             file.flush()
