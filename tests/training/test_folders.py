@@ -16,10 +16,12 @@ from napari_wbc.cells import Box, Probabilities, RgbImage
 from napari_wbc.config import CELL_TYPES
 from napari_wbc.crop import crop
 from napari_wbc.errors import ResultsError, UsageError
+from napari_wbc.images import decode
 from napari_wbc.pipeline import Models
 from napari_wbc.pyramids import Pyramid
-from napari_wbc.results import read_labels, read_record, record_path
-from napari_wbc.results.pixels import Pixels, read_pixels
+from napari_wbc.results import pixels, read_labels, read_record, record_path
+from napari_wbc.results.pixels import Pixels, find_slide, read_pixels
+from napari_wbc.results.storage import file_sha256
 from napari_wbc.training.folders import classifier_items, cut_out, segmenter_items
 from napari_wbc.training.sources import open_sources
 from tests.fakes import FakeClassifier, FakeSegmenter
@@ -91,6 +93,29 @@ def test_a_cut_out_gives_the_crop_of_the_whole_image() -> None:
         for margin in (None, 0.15, 0.4):
             np.testing.assert_array_equal(crop(near.image, near.box, 64, margin), crop(image, box, 64, margin))
     assert cut_out(Pixels.of(image), Box(40, 40, 44, 44), 3).image.size < image.size / 4
+
+
+def test_an_image_that_was_analysed_under_a_higher_limit_is_read(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixels, "MAX_MEGAPIXELS", 0.001)
+    monkeypatch.setattr(pixels, "decode", lambda data, name, most=0.001: decode(data, name, most))
+    record = read_record(results, "s1/a.png")
+    assert read_pixels(results, record, open_sources([results])[0].roots).shape == (120, 160, 3)
+
+
+def test_a_moved_slide_of_another_size_is_refused_without_reading_it(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[Path] = []
+    monkeypatch.setattr(pixels, "file_sha256", lambda path: hashed.append(path) or file_sha256(path))
+    roots = open_sources([results])[0].roots
+    there = roots[-1] / "s1" / "a.png"
+    size = there.stat().st_size
+    change(results, "s1/a.png", lambda record: record["hashes"]["input"].update(size=size, mtime_ns=1))
+    record = read_record(results, "s1/a.png")
+    assert find_slide(results, record, roots) == there
+    assert hashed == [there]
+    there.write_bytes(there.read_bytes() + b" ")
+    with pytest.raises(ResultsError, match=r"another file \(sha256\)"):
+        find_slide(results, record, roots)
+    assert hashed == [there]
 
 
 def test_images_that_moved_are_found_and_others_of_that_name_are_refused(results: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..cells import Box, Field, RgbImage
 from ..crop import crop, square
 from ..errors import ResultsError
-from ..images import decode, explained, read_bytes
+from ..images import MAX_MEGAPIXELS, decode, explained, read_bytes
 from ..pyramids import open_pyramid
 from .record import Record
 from .storage import file_sha256, size_and_time
@@ -89,12 +89,16 @@ def read_pixels(out: Path, record: Record, roots: Sequence[Path]) -> RgbImage:
 
 
 def find_field(out: Path, record: Record, roots: Sequence[Path]) -> tuple[Path, Field]:
-    """The file of a record, and what it shows, with its pixel size; parameters and errors as of `read_pixels`."""
+    """The file of a record, and what it shows, with its pixel size; parameters and errors as of `read_pixels`.
+
+    It may be larger than the default limit: whoever analysed it allowed that.
+    """
     there = [path for path in _paths(record, roots) if path.is_file()]
+    megapixels = (record.row.width or 0) * (record.row.height or 0) / 1e6
     for path in there:
         data = read_bytes(path)
         if record.row.sha256 in (None, hashlib.sha256(data).hexdigest()):
-            return path, decode(data, str(path))
+            return path, decode(data, str(path), max(MAX_MEGAPIXELS, megapixels))
     raise _not_found(out, record, roots, there)
 
 
@@ -103,7 +107,10 @@ def find_slide(out: Path, record: Record, roots: Sequence[Path]) -> Path:
     there, known = [path for path in _paths(record, roots) if path.exists()], record.hashes.input
     for path in there:
         with explained(str(path)):
-            if size_and_time(path) == (known.size, known.mtime_ns) or record.row.sha256 in (None, file_sha256(path)):
+            size, mtime_ns = size_and_time(path)
+            if (size, mtime_ns) == (known.size, known.mtime_ns) or record.row.sha256 is None:
+                return path
+            if known.size in (None, size) and file_sha256(path) == record.row.sha256:
                 return path
     raise _not_found(out, record, roots, there)
 
