@@ -12,7 +12,7 @@ from napari.components import LayerList
 from napari.layers import Image, Labels, Shapes
 from napari.layers.shapes._shapes_mouse_bindings import vertex_insert
 
-from napari_wbc._napari import inputs, layers, place
+from napari_wbc._napari import inputs, layers, replacing
 from napari_wbc._napari.features import box_features, labels_features, read_cells
 from napari_wbc.cells import Analysis, Box, Cell, CellTable, Scale, Segmentation
 from napari_wbc.config import TYPE_COLOURS, USER_TYPE_COLOUR
@@ -47,7 +47,7 @@ def image() -> Image:
 
 def shown(image: Image, analysis: Analysis) -> tuple[LayerList, Labels, Shapes]:
     viewer = LayerList([image])
-    labels = place.show_analysis(viewer, image, analysis)
+    labels = replacing.show_analysis(viewer, image, analysis)
     return viewer, labels, viewer["field boxes"]
 
 
@@ -152,7 +152,7 @@ def test_an_image_without_cells_makes_empty_layers(image: Image) -> None:
 
 def test_a_second_run_replaces_the_layers(analysis: Analysis, image: Image) -> None:
     viewer, labels, boxes = shown(image, analysis)
-    again = place.show_analysis(viewer, image, analysis)
+    again = replacing.show_analysis(viewer, image, analysis)
     assert [layer.name for layer in viewer] == ["field", "field cells", "field boxes"]
     assert again is not labels
     assert boxes not in viewer
@@ -162,7 +162,7 @@ def test_layers_of_another_image_stay(analysis: Analysis, image: Image) -> None:
     viewer, labels, boxes = shown(image, analysis)
     other = Image(np.zeros((40, 60, 3), np.uint8), rgb=True, name="field")
     viewer.append(other)
-    place.show_analysis(viewer, other, analysis)
+    replacing.show_analysis(viewer, other, analysis)
     assert labels in viewer
     assert boxes in viewer
     assert len(viewer) == 6
@@ -183,8 +183,8 @@ def test_what_a_person_edited_is_kept_hidden(analysis: Analysis, image: Image, w
         event = SimpleNamespace(position=between, type="mouse_press", modifiers=[])
         vertex_insert(boxes, event)
         assert [len(corners) for corners in boxes.data] == [5, *[4] * (len(boxes.data) - 1)]
-    place.show_analysis(viewer, image, analysis)
-    place.show_analysis(viewer, image, analysis)
+    replacing.show_analysis(viewer, image, analysis)
+    replacing.show_analysis(viewer, image, analysis)
     assert [layer.name for layer in viewer] == [
         "field",
         "field cells (edited)",
@@ -200,8 +200,8 @@ def test_labels_of_a_person_are_never_replaced(analysis: Analysis, image: Image)
     viewer = LayerList([image])
     drawn = Labels(analysis.labels.astype(np.uint8), name="mine", features={"note": ["", "a", "b", "c", "d"]})
     viewer.append(drawn)
-    place.show_types(viewer, image, drawn, analysis)
-    place.show_analysis(viewer, image, analysis)
+    replacing.show_types(viewer, image, drawn, analysis)
+    replacing.show_analysis(viewer, image, analysis)
     assert drawn in viewer
     assert drawn.visible
     assert list(drawn.features["note"]) == ["", "a", "b", "c", "d"]
@@ -211,11 +211,11 @@ def test_labels_of_a_person_are_never_replaced(analysis: Analysis, image: Image)
 
 def test_boxes_of_outlines_without_a_type_show_the_id(analysis: Analysis, image: Image) -> None:
     viewer = LayerList([image])
-    labels = place.show_labels(
+    labels = replacing.show_labels(
         viewer, image, layers.labels_layer(image, Segmentation(analysis.labels, {1: 0.5, 2: 0.75, 4: 1.0}, analysis.scale))
     )
     assert list(labels.features["segmentation_score"])[1:3] == [0.5, 0.75]
-    boxes = place.show_boxes(viewer, labels, inputs.read_labels(labels))
+    boxes = replacing.show_boxes(viewer, labels, inputs.read_labels(labels))
     assert list(boxes.text.values) == ["1", "2", "4"]
 
 
