@@ -105,6 +105,22 @@ def test_outlines_come_back_to_native_pixels_where_they_belong(factor: float) ->
     assert abs(cx - 120.8) < 0.5
 
 
+@given(st.integers(20, 90), st.integers(20, 90), st.floats(0.05, 2.0), st.integers(0, 2**32 - 1))
+def test_a_native_pixel_is_of_the_nearest_cell_at_every_scale(height: int, width: int, factor: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((height, width), np.int32)
+    for i in range(1, 4):
+        labels[disc(labels.shape, tuple(rng.uniform((0, 0), labels.shape)), 5) & (labels == 0)] = i
+    shape = max(1, round(height * factor)), max(1, round(width * factor))
+    rows, columns = (((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(shape, labels.shape, strict=True))
+    near = np.where(labels > 0, labels, ndimage.grey_dilation(labels, size=(5, 5)))[np.ix_(rows, columns)]
+    back = scale.to_native(labels, np.ones(labels.shape, np.float32), 0.5, shape)
+    expected = np.zeros(shape, np.int32)
+    for i in set(np.unique(near)) - {0}:
+        expected[scale.one_piece(near == i) & np.isin(near, (0, i))] = i
+    assert (back == expected).all()
+
+
 @given(st.integers(3, 40), st.integers(3, 40), st.floats(0.3, 4.0), st.randoms(use_true_random=False))
 def test_every_id_survives_the_way_back(height: int, width: int, factor: float, random: object) -> None:
     rng = np.random.default_rng(random.getrandbits(32))  # type: ignore[attr-defined]

@@ -10,6 +10,9 @@ from scipy import ndimage
 
 from ..cells import Box, Labels, Mask, Probabilities, RgbImage
 
+GROWTH_PX = 2
+"""How far a native outline may lie outside of the cell at the analysis scale, analysis px."""
+
 
 def resize(image: RgbImage, factor: float) -> RgbImage:
     """The image (H, W, 3) or (H, W) resized by a factor, bilinear and antialiased; no side becomes shorter than one pixel."""
@@ -46,10 +49,11 @@ def to_native(labels: Labels, probability: Probabilities, threshold: float, shap
     native = np.zeros(shape, dtype=np.int32)
     map_of_wbc = Pillow.fromarray(probability)
     fy, fx = labels.shape[0] / shape[0], labels.shape[1] / shape[1]
+    margin = 2 * GROWTH_PX + int(np.ceil(max(fy, fx) / 2))  # every native pixel that a grown cell touches lies within
     for i, slices in enumerate(ndimage.find_objects(labels), start=1):
         if slices is None:
             continue
-        grown, top, left = _grown(labels, slices)
+        grown, top, left = _grown(labels, slices, margin)
         box = Box.around(grown == i)
         assert box is not None
         y0, y1 = int((top + box.y0) / fy), min(int(np.ceil((top + box.y1) / fy)), shape[0])
@@ -64,11 +68,11 @@ def to_native(labels: Labels, probability: Probabilities, threshold: float, shap
     return native
 
 
-def _grown(labels: Labels, around: Sequence[slice]) -> tuple[Labels, int, int]:
-    """The labels (h, w) about a cell, each grown by two pixels into the background; and the first row and column of them."""
-    rows, columns = (slice(max(0, side.start - 4), side.stop + 4) for side in around)
-    near = labels[rows, columns]
-    return np.where(near > 0, near, ndimage.grey_dilation(near, size=(5, 5))), rows.start, columns.start
+def _grown(labels: Labels, around: Sequence[slice], margin: int) -> tuple[Labels, int, int]:
+    """The labels (h, w) about a cell, each grown into the background; and the first row and column of them."""
+    rows, columns = (slice(max(0, side.start - margin), side.stop + margin) for side in around)
+    near, size = labels[rows, columns], 2 * GROWTH_PX + 1
+    return np.where(near > 0, near, ndimage.grey_dilation(near, size=(size, size))), rows.start, columns.start
 
 
 def one_piece(mask: Mask) -> Mask:
