@@ -13,6 +13,7 @@ from napari_wbc.batch import Redo, Shard, preview
 from napari_wbc.batch.discover import discover
 from napari_wbc.batch.job import describe
 from napari_wbc.batch.resume import plan
+from napari_wbc.batch.verify import verify
 from napari_wbc.cells import Probabilities, RgbImage
 from napari_wbc.config import Settings
 from napari_wbc.errors import UsageError
@@ -21,6 +22,7 @@ from napari_wbc.results import labels_path, read_analysis, read_record, record_p
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 from tests.runs import SETTINGS, contract, counts, go, images, timeless
 from tests.smears import write_slides, write_smear
+from tests.steps import watch
 from tests.test_slides import crowded, write
 
 A, B = "slide-1/field-1.png", "slide-1/field-2.png"
@@ -126,6 +128,15 @@ def test_what_cannot_be_read_now_keeps_its_results(smears: Path, out: Path, capl
         tasks = plan(out, found.images, describe(load_fakes()), SETTINGS, Redo())
     assert [task.need for task in tasks] == ["skip", "skip"]
     assert "cannot be read now: No such file or directory. It is taken to be as it was." in caplog.text
+
+
+def test_results_of_0_1_0_made_under_another_limit_still_hold(smears: Path, out: Path) -> None:
+    settings = SETTINGS.model_copy(update={"max_megapixels": 300.0})
+    go(smears, out, settings=settings)
+    for path in (out / "records").rglob("*.json"):
+        path.write_text(path.read_text().replace(settings.identity(), settings.identity(limits=True)))
+    assert {need for need, _ in needs(smears, out, settings).values()} == {"skip"}
+    assert watch(verify(out, load_fakes, sample=2))[1].n_again == 2
 
 
 def test_another_limit_does_only_the_images_again_that_it_concerns(smears: Path, out: Path, tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_native_pixel_is_of_the_nearest_cell_at_every_scale(height: int, width
     for i in range(1, 4):
         labels[disc(labels.shape, tuple(rng.uniform((0, 0), labels.shape)), 5) & (labels == 0)] = i
     shape = max(1, round(height * factor)), max(1, round(width * factor))
-    rows, columns = (((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(shape, labels.shape, strict=True))
+    rows, columns = (((np.arange(n) + 0.5) * (m / n)).astype(int) for n, m in zip(shape, labels.shape, strict=True))
     near = np.where(labels > 0, labels, ndimage.grey_dilation(labels, size=(5, 5)))[np.ix_(rows, columns)]
     back = scale.to_native(labels, np.ones(labels.shape, np.float32), 0.5, shape)
     expected = np.zeros(shape, np.int32)

@@ -45,6 +45,8 @@ def test_five_shards_and_collect_give_what_one_run_gives(smears: Path, tmp_path:
         failed += summary.n_failed
         assert not any((out / name).exists() for name in TABLES)
     assert failed == 1
+    (out / "shards" / "kept").mkdir()
+    (out / "shards" / "kept" / "5-of-9.json").write_text("a copy that someone made")
     collect(out)
     assert contract(out) == contract(tmp_path / "once")
     assert timeless(out) == timeless(tmp_path / "once")

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from threading import Barrier, Lock
 from time import sleep
 
 import numpy as np
@@ -17,16 +18,17 @@ import tifffile
 from shapely.geometry import shape
 
 from napari_wbc import pyramids
-from napari_wbc.batch import runner
+from napari_wbc.batch import runner, slide_work
 from napari_wbc.batch.discover import InputImage
-from napari_wbc.batch.job import Job, Rows
+from napari_wbc.batch.intake import load
+from napari_wbc.batch.job import Job, Rows, describe
 from napari_wbc.batch.reproduce import compare
 from napari_wbc.batch.runner import run
 from napari_wbc.batch.verify import verify
 from napari_wbc.batch.work import Here
 from napari_wbc.cells import Box, Probabilities, RgbImage
 from napari_wbc.config import Settings
-from napari_wbc.errors import StorageError, UnreadableImageError
+from napari_wbc.errors import ModelMemoryError, StorageError, UnreadableImageError
 from napari_wbc.exchange.transfer import export_results
 from napari_wbc.pipeline import Models, Step, analyse, finish
 from napari_wbc.pyramids import open_pyramid
@@ -105,28 +107,56 @@ def test_the_cells_are_those_of_the_image_in_one_piece_whatever_the_tiles(tile_p
 
 
 class Dawdler(FakeSegmenter):
-    """Every other call takes longer than the next; it knows how many ran at once."""
+    """Its first three calls wait for each other, and every other one takes longer than the next."""
 
     def __init__(self) -> None:
-        self.calls, self.running, self.most = count(), 0, 0
+        self.calls, self.three = count(), Barrier(3, timeout=60)
 
     def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
-        self.running += 1
-        self.most = max(self.most, self.running)
-        sleep(0.02 + 0.05 * (next(self.calls) % 2))
-        self.running -= 1
+        call = next(self.calls)
+        if call < 3:
+            self.three.wait()
+        sleep(0.05 * (call % 2))
         return super().__call__(images)
 
 
 def test_tiles_that_are_looked_at_together_give_the_same_cells(tmp_path: Path) -> None:
-    path, dawdler = write(tmp_path / "a.tif", crowded()), Dawdler()
+    path = write(tmp_path / "a.tif", crowded())
     with open_pyramid(path) as slide:
-        models = Models(dawdler, load_fakes().classifier)
+        models = Models(Dawdler(), load_fakes().classifier)
         together = finish(analyse_slide_steps(slide, models, SETTINGS, 256, at_once=3))
     alone = analyse_slide(path, tile_px=256)
-    assert dawdler.most == 3
     assert together.cells == alone.cells
     assert (whole(together) == whole(alone)).all()
+
+
+class Narrow(FakeSegmenter):
+    """Has room for one image at a time."""
+
+    def __init__(self) -> None:
+        self.room = Lock()
+
+    def __call__(self, images: Sequence[RgbImage]) -> list[Probabilities]:
+        if not self.room.acquire(blocking=False):
+            raise ModelMemoryError("no room")
+        try:
+            sleep(0.02)
+            return super().__call__(images)
+        finally:
+            self.room.release()
+
+
+def test_tiles_that_do_not_fit_into_memory_together_are_looked_at_one_by_one(tmp_path: Path) -> None:
+    path, out = tmp_path / "a.btf", tmp_path / "out"
+    write(path, crowded())
+    models, job = (
+        Models(Narrow(), load_fakes().classifier),
+        Job(out, path.parent, SETTINGS, describe(load_fakes()), tiles_at_once=3),
+    )
+    loaded = load(InputImage("a.btf", path), 150)
+    _, found = watch(slide_work.analyse_slide(loaded, path, models, job, 256))
+    assert isinstance(found, SlideAnalysis)
+    assert found.cells == analyse_slide(path, tile_px=256).cells
 
 
 def test_empty_tiles_are_skipped_and_cost_no_network(tmp_path: Path) -> None:
@@ -198,7 +228,7 @@ def folder(tmp_path: Path) -> Path:
     return where
 
 
-@pytest.mark.parametrize(("workers", "at_once"), [(0, 1), (2, 1), (6, 2), (9, 3)])
+@pytest.mark.parametrize(("workers", "at_once"), [(0, 1), (2, 1), (6, 2), (9, 3), (64, 4)])
 def test_processors_that_have_no_image_of_their_own_look_at_tiles_of_slides(
     workers: int, at_once: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

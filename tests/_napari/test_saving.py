@@ -503,7 +503,7 @@ def test_what_could_not_be_kept_is_tried_again_at_the_end(drawn: Session, tmp_pa
     (tmp_path / "kept").touch()  # a file, where the folder should be
     keeper = autosave.Autosave(drawn, tmp_path / "kept")
     drawn.name("smudge", [1])
-    with pytest.raises(StorageError):
+    with pytest.raises(UsageError, match="is a file"):
         keeper.keep()
     assert not keeper.due  # not again and again
     (tmp_path / "kept").unlink()

@@ -7,10 +7,12 @@ import torch
 import torchvision
 from torch import nn
 
+from napari_wbc.nets import loaded, model_path
 from napari_wbc.nets.alexnet import AlexNet, LocalResponseNorm
 from napari_wbc.nets.deeplab import DeepLabV3Plus, separable
 from napari_wbc.nets.encoders import ENCODERS, MobileNetV2, ResNet50
 from napari_wbc.nets.loaded import fold_batchnorm
+from napari_wbc.nets.segmenter import TorchSegmenter
 
 
 def parameters(network: torch.nn.Module) -> int:
@@ -162,3 +164,13 @@ def test_feature_scale_multiplies_the_last_map() -> None:
         half.classifier[1].weight *= 2
         x = torch.rand(1, 3, 227, 227)
         torch.testing.assert_close(half(x), one(x))
+
+
+def test_networks_on_mps_compute_one_after_the_other() -> None:
+    network = TorchSegmenter(model_path("default", "segmenter"), "cpu")
+    with network._running():
+        assert not loaded._ONE_AT_A_TIME.locked()
+    network._device = torch.device("mps")
+    with network._running():
+        assert loaded._ONE_AT_A_TIME.locked()
+    assert not loaded._ONE_AT_A_TIME.locked()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 
-from ..errors import ImageError
+from ..pyramids import SLIDE_SUFFIXES
 from ..results import write_failure
 from ..results.record import ImageRow
 from ..results.unfinished import forget
 from .discover import InputImage
-from .intake import known_of, slide_file
+from .intake import known_of
 from .job import Job
 
 Chunk = tuple[InputImage, ...]
@@ -63,9 +62,7 @@ class Backlog:
             if image.name in self._again:
                 reason = f"the process that worked on it ended twice ({how}): "
                 reason += "the file crashes or stalls its reader, or memory is short"
-                slide = None
-                with suppress(ImageError):
-                    slide = image.name if slide_file(image, job.settings.max_megapixels) else None
+                slide = image.name if image.path.suffix.lower() in SLIDE_SUFFIXES else None  # not opened: it may stall us, too
                 record = write_failure(job.out, image.name, reason, known_of(image.path), job.origin_of_failure, slide=slide)
                 forget(job.out, image.name)
                 failed.append(record.row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -69,11 +69,12 @@ def plan(out: Path, images: Iterable[InputImage], engine: Engine, settings: Sett
     engine, settings
         The models and settings of this run.
     """
-    origins: dict[str, Origin] = {status: engine.origin(settings, failed=status == "failed") for status in ("done", "failed")}
+    with_limits = engine.origin(settings, failed=True)
+    origins = {"done": (engine.origin(settings), with_limits), "failed": (with_limits,)}  # 0.1.0 had limits in all
     return [_task(out, image, origins, settings.max_megapixels, redo) for image in images]
 
 
-def _task(out: Path, image: InputImage, origins: Mapping[str, Origin], max_megapixels: float, redo: Redo) -> Task:
+def _task(out: Path, image: InputImage, origins: Mapping[str, Sequence[Origin]], max_megapixels: float, redo: Redo) -> Task:
     try:
         mark = read_mark(out, image.name)
         row, changes = mark.row, _changes(out, image, mark, origins[mark.row.status], redo.rehash)
@@ -95,14 +96,14 @@ def _task(out: Path, image: InputImage, origins: Mapping[str, Origin], max_megap
     return Task(image, "stale", why, row, copy_first=reviewed)
 
 
-def _changes(out: Path, image: InputImage, mark: Mark, origin: Origin, rehash: bool) -> list[str]:
+def _changes(out: Path, image: InputImage, mark: Mark, origins: Sequence[Origin], rehash: bool) -> list[str]:
     """What is no longer as recorded, in words."""
     recorded = mark.hashes
     checks = {
         "the image file has changed": same_file(image.path, recorded.input, rehash),
-        "another segmenter": origin.segmenter == recorded.origin.segmenter,
-        "another classifier": origin.classifier == recorded.origin.classifier,
-        "other settings": origin.settings == recorded.origin.settings,
+        "another segmenter": recorded.origin.segmenter in {origin.segmenter for origin in origins},
+        "another classifier": recorded.origin.classifier in {origin.classifier for origin in origins},
+        "other settings": recorded.origin.settings in {origin.settings for origin in origins},
         "its label image is missing or altered": _labels_are_whole(labels_path(out, image.name), recorded.labels, rehash),
     }
     return [change for change, same in checks.items() if not same]

@@ -21,6 +21,7 @@ from ..results.unfinished import forget, unfinished_in
 from .collect import collect
 from .discover import Inputs, discover
 from .job import GROUP_IMAGES, TIME_LIMIT_S, Advance, Job, Workers, describe
+from .processors import MOST_WORKERS
 from .resume import Redo, Task, plan
 from .shards import Shard, write_state
 from .work import Here
@@ -133,7 +134,9 @@ def run(
         tasks = plan(out, found.images, engine, settings, redo)
         seen: Counter[str] = Counter(skipped=0)
         n_failed = 0
-        tiles_at_once = max(1, workers // max(1, len(found.images)))  # the processors of workers that there is no image for
+        tiles_at_once = 1
+        if cluster is None and engine.device == "cpu" and found.images:  # the processors of workers that there is no image for
+            tiles_at_once = min(max(1, workers // len(found.images)), MOST_WORKERS)
         job = Job(out.absolute(), found.root, settings, engine, group_images, redo.overwrite_reviewed, tiles_at_once)
         for item in _settle(tasks, crew, job):
             if isinstance(item, Advance):

@@ -118,7 +118,8 @@ def merge_reports(out: Path) -> RunFile:
 
 def _reported(out: Path) -> list[Shard]:
     """The shards that have a report; errors as in `storage.walk`."""
-    names = [re.fullmatch(r"(\d+)-of-(\d+)\.json", name) for _, _, names in walk(out / FOLDER) for name in names]
+    _, _, files = next(walk(out / FOLDER), ("", [], []))
+    names = [re.fullmatch(r"(\d+)-of-(\d+)\.json", file) for file in files]
     return sorted(Shard(int(name[1]), int(name[2])) for name in names if name)
 
 

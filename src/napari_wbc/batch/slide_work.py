@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,7 +26,10 @@ T = TypeVar("T")
 def analyse_slide(
     loaded: Loaded, path: Path, models: Models, job: Job, tile_px: int = TILE_PX
 ) -> Generator[Advance, None, SlideAnalysis | Failure]:
-    """Analyse a whole-slide image tile by tile, from where an earlier run came to; out of memory: in small tiles."""
+    """Analyse a whole-slide image tile by tile, from where an earlier run came to.
+
+    Out of memory: one tile at a time, then in small tiles.
+    """
     unfinished = Unfinished(job.out, loaded.name, key_of(loaded.source, job.origin, tile_px))
 
     def steps() -> Steps[SlideAnalysis]:
@@ -36,6 +40,9 @@ def analyse_slide(
         while isinstance(result := attempt(loaded.name, lambda: _next(left)), Step):
             if result.stage == "tile":
                 yield Advance(loaded.name, result.done, result.total)
+    if isinstance(result, Failure) and result.memory and job.tiles_at_once > 1:
+        logger.warning("Out of memory with %d tiles of %s together: each is looked at alone.", job.tiles_at_once, loaded.name)
+        return (yield from analyse_slide(loaded, path, models, replace(job, tiles_at_once=1), tile_px))
     if isinstance(result, Failure) and result.memory and tile_px > SMALL_TILE_PX:
         logger.warning("Out of memory with %s: it is analysed in small tiles, which may change some outlines.", loaded.name)
         return (yield from analyse_slide(loaded, path, models, job, SMALL_TILE_PX))

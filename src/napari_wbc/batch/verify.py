@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -74,12 +74,13 @@ def verify(
     run = read_run(out)
     root, names, settings = images or input_root(out, run), images_in(out), make_settings(run.settings)
     origin = Origin(segmenter=run.segmenter.identity, classifier=run.classifier.identity, settings=settings.identity())
+    origins = origin, origin.model_copy(update={"settings": settings.identity(limits=True)})  # 0.1.0 had limits in all
     findings: list[Finding] = []
     candidates: list[InputImage] = []
     for done, name in enumerate(names, start=1):
         record, found = _check_files(out, root, name)
         findings += found
-        if record and not found and _is_the_runs(record, origin):
+        if record and not found and _is_the_runs(record, origins):
             candidates.append(InputImage(name, root / name))
         yield Progress(name, "done", None, None, done, len(names))
     findings += [*_check_tables(out), *_check_strays(out, set(names))]
@@ -110,9 +111,9 @@ def _with(result: Verification, file: str, problem: str) -> Verification:
     return replace(result, findings=(*result.findings, Finding(file, problem)))
 
 
-def _is_the_runs(record: Record, origin: Origin) -> bool:
+def _is_the_runs(record: Record, origins: Sequence[Origin]) -> bool:
     """Whether the run analysed this image and nobody has worked on it since."""
-    return record.row.status == "done" and record.hashes.origin == origin and not record.has_human_work
+    return record.row.status == "done" and record.hashes.origin in origins and not record.has_human_work
 
 
 def _weights(origin: Origin) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,9 @@ from .device import resolve_device
 from .fused import fuse, fusible
 from .memory import enough_memory
 from .stain import align_levels
+
+_ONE_AT_A_TIME = Lock()
+"""Where two threads compute on Apple's `mps` at the same time, torch ends the process (its issue 197805)."""
 
 
 class LoadedNetwork:
@@ -81,7 +85,8 @@ class LoadedNetwork:
     @contextmanager
     def _running(self) -> Iterator[None]:
         """Without gradients; out of memory becomes an error of ours."""
-        with enough_memory(self.device, "Use a smaller image, or --device cpu."), torch.inference_mode():
+        turn = _ONE_AT_A_TIME if self._device.type == "mps" else nullcontext()
+        with turn, enough_memory(self.device, "Use a smaller image, or --device cpu."), torch.inference_mode():
             yield
 
 
