@@ -19,6 +19,7 @@ from napari_wbc.errors import UsageError
 from napari_wbc.pipeline import Models
 from napari_wbc.results import labels_path, read_analysis, read_record, record_path, write_analysis
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
+from tests.permissions import closed
 from tests.runs import SETTINGS, contract, counts, go, images, timeless
 from tests.smears import write_slides, write_smear
 from tests.test_slides import crowded, write
@@ -126,6 +127,16 @@ def test_what_cannot_be_read_now_keeps_its_results(smears: Path, out: Path, capl
         tasks = plan(out, found.images, describe(load_fakes()), SETTINGS, Redo())
     assert [task.need for task in tasks] == ["skip", "skip"]
     assert "cannot be read now: No such file or directory. It is taken to be as it was." in caplog.text
+
+
+def test_label_images_that_cannot_be_looked_at_now_are_no_reason_to_do_their_images_again(
+    smears: Path, out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for rehash in (False, True):
+        caplog.clear()
+        with closed(out / "labels"):
+            assert needs(smears, out, rehash=rehash) == {A: ("skip", "done"), B: ("skip", "done")}
+        assert "tif cannot be read now: Permission denied. It is taken to be as it was." in caplog.text
 
 
 def test_another_limit_does_only_the_images_again_that_it_concerns(smears: Path, out: Path, tmp_path: Path) -> None:
