@@ -172,7 +172,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ("if reviewed and not redo.overwrite_reviewed:", "if False:"),
         ('"retry" if redo.retry_failed else "skip"', '"skip"'),
         ("row, copy_first=reviewed)", "row)"),
-        ("file_sha256(path) == sha256 if rehash else path.exists()", "path.exists()"),
+        ("file_sha256(path) == sha256 if rehash else bool(path.stat())", "bool(path.stat())"),
         ('"other settings": origin.settings == recorded.origin.settings', '"other settings": True'),
     ]),
     "batch/shards.py": ("test_shards.py", [

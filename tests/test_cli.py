@@ -29,6 +29,7 @@ from napari_wbc.results.record import InputFile, Origin
 from napari_wbc.results.runfile import read_run
 from tests.exchange.made import make_results, ring
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
+from tests.permissions import closed
 from tests.programs import program
 from tests.smears import write_slides
 
@@ -73,7 +74,9 @@ def test_run_writes_the_results_and_says_what_it_found(smears: Path, tmp_path: P
     assert result.exit_code == 0
     assert asked == [{"segmenter": "mine.safetensors", "classifier": "default", "device": "cpu", "threads": 1}]
     assert re.search(r"lymphocyte\W+\d+\W+\d+\.\d\W+\d+\.\d - \d+\.\d", result.stdout)
-    assert "3 images done, 0 failed, 4 cells" in result.stdout
+    assert "3 images done, 0 failed, 4 cells." in result.stdout
+    alone = call("run", smears / "slide-1" / "field-1.png", tmp_path / "alone", "--um-per-px", 0.17)
+    assert re.search(r"^1 image done, 0 failed, \d cells?\.$", alone.stdout, re.MULTILINE)
     assert str(tmp_path / "out") in result.stdout
     assert re.search(r"Research use only: .*verify", result.stdout)
     assert (tmp_path / "out" / "report.html").exists()
@@ -239,6 +242,52 @@ def test_names_that_stdout_cannot_write_end_nothing(smears: Path, tmp_path: Path
     assert r"\udcff/report.html" in stdout
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run IN SHUT",
+        "run IN SHUT/out",
+        "run IN SHUT/out --dry-run",
+        "run SHUT OUT/new",
+        "run SHUT/in OUT/new",
+        "run SHUT/*.png OUT/new",
+        "run IN OUT --dry-run",
+        "collect SHUT",
+        "collect SHUT/out",
+        "verify OUT",
+        "evaluate SHUT --truth OUT",
+        "export geojson OUT SHUT",
+        "export geojson OUT SHUT/dst",
+        "import csv SHUT OUT",
+        "import csv SHUT/cells.csv OUT",
+        "import geojson SHUT OUT",
+        "import geojson SHUT/src OUT",
+        "demo SHUT",
+        "demo SHUT/demo",
+    ],
+)
+def test_a_folder_that_is_closed_stops_with_one_sentence_that_names_it(
+    smears: Path, tmp_path: Path, asked: object, words: str
+) -> None:
+    out, shut = tmp_path / "out", tmp_path / "shut"
+    call("run", smears, out)
+    shut.mkdir()
+    places = {"IN": smears, "OUT": out, "SHUT": shut}
+    folder = shut if "SHUT" in words else out / "records"
+    with closed(folder):
+        result = call(*(re.sub("^(IN|OUT|SHUT)", lambda name: str(places[name[0]]), word) for word in words.split()))
+    assert (result.exit_code, len(result.stderr.splitlines())) == (3, 1)
+    assert re.match(rf"Error: .*{folder}.*[Pp]ermission", result.stderr)
+
+
+def test_an_empty_path_is_wrong_use(smears: Path, tmp_path: Path, asked: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(smears)
+    for words in (("run", "", tmp_path / "out"), ("run", smears, ""), ("collect", ""), ("demo", "")):
+        result = call(*words)
+        assert (result.exit_code, "empty, as from a variable that is not set" in result.stderr) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
 class Broken(FakeSegmenter):
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -294,7 +343,7 @@ def test_shards_are_run_one_by_one_and_collected(smears: Path, tmp_path: Path, a
     for part in ("0/2", "1/2"):
         result = call("run", smears, tmp_path / "out", "--shard", part)
         assert "napari-wbc collect" in result.stdout
-        assert ("1 images of this shard are failed" in result.stdout) == (result.exit_code == 1)
+        assert ("1 image of this shard failed" in result.stdout) == (result.exit_code == 1)
         codes.append(result.exit_code)
     assert sorted(codes) == [0, 1]
     assert not (tmp_path / "out" / "cells.csv").exists()
@@ -309,12 +358,16 @@ def test_verify_names_what_is_wrong(smears: Path, tmp_path: Path, asked: list[di
     sound = call("verify", tmp_path / "out", "--sample", 2)
     assert sound.exit_code == 0
     assert "3 images with their files looked at, 2 analysed again." in sound.stdout
-    assert "All is as the run left it." in sound.stdout
+    assert "Nothing is missing or altered" in sound.stdout
     assert asked[-1]["threads"] == read_run(tmp_path / "out").threads == 1
     (tmp_path / "out" / "cells.csv").unlink()
     damaged = call("verify", tmp_path / "out", "--sample", 0)
     assert (damaged.exit_code, "cells.csv: missing" in damaged.stdout) == (1, True)
     assert call("verify", smears).exit_code == 2
+    smears.rename(tmp_path / "moved")
+    assert "--images" not in damaged.stdout
+    assert "Where images have moved, name their folder with --images." in call("verify", tmp_path / "out").stdout
+    assert "--images" not in call("verify", tmp_path / "out", "--images", tmp_path / "moved").stdout
 
 
 def test_models_are_listed_with_their_cards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +408,7 @@ def test_results_go_out_and_what_was_corrected_comes_back(tmp_path: Path) -> Non
     path.write_text(path.read_text().replace('"basophil"', '"monocyte"'))
     done = call("import", "geojson", dst, out)
     assert done.exit_code == 0
-    assert done.stdout.startswith("1 images changed, 1 left as they were, 0 failed.")
+    assert done.stdout.startswith("1 image changed, 1 unchanged, 0 failed.")
     assert "monocyte     │ 3 " in done.stdout
     assert "b.png,1,0.0" not in (out / "cells.csv").read_text()
     path.write_text("nonsense")
@@ -365,13 +418,18 @@ def test_results_go_out_and_what_was_corrected_comes_back(tmp_path: Path) -> Non
 
 
 def test_formats_that_are_none_and_folders_that_are_full_are_wrong_use(tmp_path: Path) -> None:
-    out = make_results(tmp_path, {"b.png": ring()})
+    out, afile = make_results(tmp_path, {"b.png": ring()}), tmp_path / "afile"
+    afile.write_text("no table")
     for arguments, said in (
         (("export", "voc", out, tmp_path / "dst"), "no format 'voc'. Known formats: geojson, coco"),
         (("import", "voc", out, tmp_path / "dst"), "no format or data set 'voc'. Known: geojson, coco"),
         (("export", "csv", out, out), "is not an empty folder"),
         (("export", "csv", tmp_path, tmp_path / "dst"), "is not a results folder"),
         (("import", "csv", tmp_path / "nowhere", out), "is not a file"),
+        (("import", "csv", afile, out), "afile says nothing of an image of"),
+        (("import", "csv", afile, out), "it is no csv file, or no name fits"),
+        (("export", "csv", afile, tmp_path / "dst"), "afile is not a results folder"),
+        (("verify", afile), "afile is not a results folder"),
         (("import", "geojson", tmp_path / "nowhere", out), "nowhere is not there"),
         (("import", "geojson", tmp_path / "images", out), "No file in"),
     ):

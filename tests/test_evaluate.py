@@ -322,6 +322,13 @@ def test_folders_that_share_nothing_are_refused(tmp_path: Path) -> None:
         list(read_pairs(tmp_path / "results", tmp_path / "truth"))
 
 
+def test_a_folder_that_has_no_results_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "truth", "a.png", TRUTH, reviewed_by="AB")
+    for folders in (("truth", "nowhere"), ("nowhere", "truth")):
+        with pytest.raises(ResultsError, match="nowhere is not a results folder"):
+            list(read_pairs(*(tmp_path / name for name in folders)))
+
+
 def test_results_of_another_file_of_the_same_name_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "truth", "a.png", TRUTH, reviewed_by="AB")
     write(tmp_path / "results", "a.png", TRUTH, sha256="def")

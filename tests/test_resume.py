@@ -20,6 +20,7 @@ from napari_wbc.errors import UsageError
 from napari_wbc.pipeline import Models
 from napari_wbc.results import labels_path, read_analysis, read_record, record_path, write_analysis
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
+from tests.permissions import closed
 from tests.runs import SETTINGS, contract, counts, go, images, timeless
 from tests.smears import write_slides, write_smear
 from tests.steps import watch
@@ -137,6 +138,14 @@ def test_results_of_0_1_0_made_under_another_limit_still_hold(smears: Path, out:
         path.write_text(path.read_text().replace(settings.identity(), settings.identity(limits=True)))
     assert {need for need, _ in needs(smears, out, settings).values()} == {"skip"}
     assert watch(verify(out, load_fakes, sample=2))[1].n_again == 2
+def test_label_images_that_cannot_be_looked_at_now_are_no_reason_to_do_their_images_again(
+    smears: Path, out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for rehash in (False, True):
+        caplog.clear()
+        with closed(out / "labels"):
+            assert needs(smears, out, rehash=rehash) == {A: ("skip", "done"), B: ("skip", "done")}
+        assert "tif cannot be read now: Permission denied. It is taken to be as it was." in caplog.text
 
 
 def test_another_limit_does_only_the_images_again_that_it_concerns(smears: Path, out: Path, tmp_path: Path) -> None:

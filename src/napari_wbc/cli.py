@@ -10,7 +10,18 @@ from typing import Annotated, Literal
 import typer
 
 from ._cli.exits import exit_codes
-from ._cli.options import Folder, Images, LessonOptions, ManyImages, ModelOptions, RunOptions, Seed, takes
+from ._cli.options import (
+    Folder,
+    Images,
+    LessonOptions,
+    ManyImages,
+    ModelOptions,
+    RunOptions,
+    Seed,
+    path_argument,
+    path_option,
+    takes,
+)
 from ._cli.settings import CommandWithSettings, read_options
 from .errors import UsageError
 from .exchange import FORMATS
@@ -59,7 +70,7 @@ def run(
     how: RunOptions,
     context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Image files, folders (with all below them), patterns.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results; an earlier run there is continued.")],
+    out: Annotated[Path, path_argument(metavar="OUT", help="Folder of the results; an earlier run there is continued.")],
     debug: Debug = False,
 ) -> None:
     """Find, outline, name and count the white blood cells.
@@ -96,7 +107,7 @@ def run(
 def demo(
     models: ModelOptions,
     context: typer.Context,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the drawn images and their results.")],
+    out: Annotated[Path, path_argument(metavar="OUT", help="New folder for the drawn images and their results.")],
     debug: Debug = False,
 ) -> None:
     """Draw smears, analyse them, compare with what was drawn."""
@@ -171,10 +182,10 @@ def models(debug: Debug = False) -> None:
 
 @app.command()
 def evaluate(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="The results folder to judge.")],
+    results: Annotated[Path, path_argument(metavar="RESULTS", help="The results folder to judge.")],
     truth: Annotated[
         Path,
-        typer.Option(
+        path_option(
             metavar="RESULTS", help="Results folder of the same images, in which a person has marked every cell as right."
         ),
     ],
@@ -197,7 +208,7 @@ def evaluate(
 def export(
     format_: Annotated[str, typer.Argument(metavar="FORMAT", help=f"Format: {', '.join(FORMATS)}.")],
     results: Folder,
-    dst: Annotated[Path, typer.Argument(metavar="DST", help="New folder for the files.")],
+    dst: Annotated[Path, path_argument(metavar="DST", help="New folder for the files.")],
     images: ManyImages = None,
     debug: Debug = False,
 ) -> None:
@@ -221,8 +232,8 @@ def import_(
         str,
         typer.Argument(metavar="FORMAT", help=f"Format: {', '.join(FORMATS)}; or data set: bccd, lisc, pbc, raabin, zheng."),
     ],
-    src: Annotated[Path, typer.Argument(metavar="SRC", help="The files, or the folder of the data set, unpacked.")],
-    out: Annotated[Path, typer.Argument(metavar="RESULTS", help="Results folder of these images; of a data set, a new one.")],
+    src: Annotated[Path, path_argument(metavar="SRC", help="The files, or the folder of the data set, unpacked.")],
+    out: Annotated[Path, path_argument(metavar="RESULTS", help="Results folder of these images; of a data set, a new one.")],
     images: ManyImages = None,
     debug: Debug = False,
 ) -> None:
@@ -256,7 +267,7 @@ def import_(
 @takes(LessonOptions)
 def train(
     lesson: LessonOptions,
-    model: Annotated[Path, typer.Option("--out", "-o", metavar="MODEL", help="The model to write: NAME.safetensors.")],
+    model: Annotated[Path, path_option("--out", "-o", metavar="MODEL", help="The model to write: NAME.safetensors.")],
     resume: Annotated[bool, typer.Option("--resume", help="Continue a training that was stopped.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -279,7 +290,7 @@ def train(
 @takes(LessonOptions)
 def crossval(
     lesson: LessonOptions,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the folds; one there is continued.")],
+    out: Annotated[Path, path_option("--out", "-o", metavar="DIR", help="Folder of the folds; one there is continued.")],
     folds: Annotated[int, typer.Option(min=2, metavar="N", help="Into how many parts the images go.")] = 10,
     by: Annotated[
         Literal["auto", "slide", "image"],

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from napari_wbc.errors import UsageError
+from napari_wbc.errors import ResultsError, UsageError
 from napari_wbc.exchange import FORMATS
-from napari_wbc.exchange.names import Names, find_files
+from napari_wbc.exchange.names import Names, find_files, one_file
 from napari_wbc.exchange.told import as_id, as_type
 from napari_wbc.exchange.transfer import MODULES
+from tests.permissions import closed
 
 IMAGES = ["a.png", "s1/b.jpg", "s2/b.jpg", "s2/c.jpg", "s2/c.tif", "deep/er/d.tif"]
 
@@ -59,6 +60,20 @@ def test_ids_and_types_are_data() -> None:
     assert [as_id(value) for value in (7, 7.0, 10**6)] == [7, 7, 10**6]
     assert [as_id(value) for value in (0, -1, 1.5, True, "7", None, 10**6 + 1, float("nan"), float("inf"))] == [None] * 9
     assert [as_type(value) for value in (" x ", "", "  ", 7, None, "\ud800")] == ["x", None, None, None, None, "?"]
+
+
+def test_files_that_cannot_be_looked_at_are_not_taken_for_missing_ones(tmp_path: Path) -> None:
+    (tmp_path / "s1").mkdir()
+    (tmp_path / "a.geojson").touch()
+    with closed(tmp_path / "s1"):
+        for look in (
+            lambda: find_files(tmp_path, IMAGES, ".geojson"),
+            lambda: find_files(tmp_path / "s1", IMAGES, ".geojson"),
+            lambda: find_files(tmp_path / "s1" / "b.geojson", IMAGES, ".geojson"),
+            lambda: one_file(tmp_path / "s1", "cells.csv"),
+        ):
+            with pytest.raises(ResultsError, match=r"s1.* cannot be looked at: Permission denied"):
+                look()
 
 
 def test_every_format_has_a_module() -> None:

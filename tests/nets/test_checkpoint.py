@@ -171,9 +171,10 @@ def test_a_model_for_the_other_task_is_refused(segmenter: Path, classifier: Path
         load_models(segmenter, segmenter, "cpu")
 
 
-def test_unknown_names_list_the_bundled_models() -> None:
-    with pytest.raises(CheckpointError, match=r"no segmenter 'resnet999'.*bundled"):
-        model_path("resnet999", "segmenter")
+def test_unknown_names_list_the_bundled_models_of_the_task() -> None:
+    for task, names in (("segmenter", "mobilenet_v2"), ("classifier", "alexnet")):
+        with pytest.raises(CheckpointError, match=rf"no {task} 'resnet999'.*bundled models \({names}\)"):
+            model_path("resnet999", task)
     with pytest.raises(CheckpointError):
         model_path("../__init__", "segmenter")
 

@@ -88,6 +88,12 @@ def test_damaged_start_weights_are_refused(tmp_path: Path, damage: str) -> None:
         begin("segmenter", PAPER, None, str(path))
 
 
+@pytest.mark.parametrize("name", ["nosuch", "", "weights.pt"])
+def test_what_is_no_start_weights_says_what_is(name: str) -> None:
+    with pytest.raises(CheckpointError, match=rf"no start weights '{name}'.*\.npz.*ResNet50_Weights\.IMAGENET1K_V2.*none\.$"):
+        begin("segmenter", PAPER, None, name)
+
+
 def test_weights_that_torchvision_does_not_have_or_that_came_damaged_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CheckpointError, match=r"torchvision's weights 'ResNet50_Weights\.IMAGENET'"):
         begin("segmenter", PAPER, None, "ResNet50_Weights.IMAGENET")

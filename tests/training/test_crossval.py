@@ -30,6 +30,7 @@ from napari_wbc.training.recipes import make_recipe
 from napari_wbc.training.sources import open_sources
 from napari_wbc.training.split import make_folds, write_folds
 from napari_wbc.training.state import Epoch
+from tests.permissions import closed
 from tests.training.drawn import corrected, tiny_classifier, tiny_segmenter
 from tests.training.test_split import items
 
@@ -265,6 +266,16 @@ def test_a_segmenter_is_judged_on_the_whole_image_as_it_is_used(
     assert {field.um_per_px for field in seen} == {0.4}
     assert len(seen) == 6
     assert found.by_fold["average_precision"].by_fold == (1, 1)
+
+
+def test_a_folder_that_is_closed_or_holds_something_else_is_refused(results: Path, tmp_path: Path) -> None:
+    request, out = request_for(results, tmp_path / "out"), tmp_path / "out"
+    out.mkdir()
+    with closed(out), pytest.raises(UsageError, match="out cannot be looked at: Permission denied"):
+        finish(crossval(request))
+    (out / "a.png").touch()
+    with pytest.raises(UsageError, match="out is neither an empty folder nor a cross-validation"):
+        finish(crossval(request))
 
 
 def test_the_command_line_shows_folds_and_figures_and_refuses_another_request(results: Path, tmp_path: Path) -> None:

@@ -36,7 +36,12 @@ def exit_codes(debug: bool) -> Iterator[None]:
         if debug:
             traceback.print_exc()
         typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(STOPPED if isinstance(error, StorageError | ModelMemoryError | WorkersError) else 2) from None
+        raise typer.Exit(STOPPED if _has_stopped(error) else 2) from None
+
+
+def _has_stopped(error: WbcError) -> bool:
+    """Whether the same command would go on, once disk, permission or memory allow it; else it was wrong use."""
+    return isinstance(error, StorageError | ModelMemoryError | WorkersError) or isinstance(error.__cause__, PermissionError)
 
 
 def _tell_fault(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -19,12 +19,28 @@ if TYPE_CHECKING:
 THREADS = 1
 """Of each process on the processor, unless it is said."""
 
-Folder = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results folder.")]
+
+def read_path(text: str) -> Path:
+    """The path of an argument or option; what is there, the commands see.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is empty.
+    """
+    if not text:
+        raise typer.BadParameter("it is empty, as from a variable that is not set. Name a path.")
+    return Path(text)
+
+
+path_argument, path_option = partial(typer.Argument, parser=read_path), partial(typer.Option, parser=read_path)
+
+Folder = Annotated[Path, path_argument(metavar="RESULTS", help="A results folder.")]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the networks run.")]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same random choices.")]
-Images = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the images, where they have moved.")]
+Images = Annotated[Path | None, path_option(metavar="DIR", help="Folder of the images, where they have moved.")]
 ManyImages = Annotated[
-    list[Path] | None, typer.Option("--images", metavar="DIR", help="Folder of the images, where they have moved; repeatable.")
+    list[Path] | None, path_option("--images", metavar="DIR", help="Folder of the images, where they have moved; repeatable.")
 ]
 
 
@@ -119,7 +135,7 @@ class LessonOptions:
     """What is to be learnt, from what, and how: what `train` and `crossval` share."""
 
     what: Annotated[Literal["segmenter", "classifier"], typer.Argument(metavar="NETWORK", help="The network to train.")]
-    data: Annotated[list[Path], typer.Argument(metavar="DATA", help="Results folders that a person has corrected.")]
+    data: Annotated[list[Path], path_argument(metavar="DATA", help="Results folders that a person has corrected.")]
     recipe: Annotated[Literal["default", "paper"], typer.Option(help="How to train.")] = "default"
     from_model: Annotated[
         str | None, typer.Option("--from", metavar="MODEL", help="Model to fine-tune; without --start, the bundled one.")

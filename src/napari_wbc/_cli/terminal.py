@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 
 RESEARCH_USE = "Research use only: these are suggestions of a program, for a person to verify."
 
+SOUND = "Nothing is missing or altered since the run, or a person who worked on its results, last wrote it."
+
 MOST = 20
 """Images listed on the terminal; all of them are in the tables."""
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 image`, `2 images`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def task_text(task: Task) -> str:
@@ -35,7 +42,7 @@ def needs_text(tasks: Sequence[Task]) -> str:
     needs = Counter(task.need for task in tasks)
     n_work = sum(task.is_work for task in tasks)
     each = ", ".join(f"{n} {need}" for need, n in sorted(needs.items()))
-    return f"{len(tasks)} images, of which {n_work} would be analysed ({each}). Nothing was written."
+    return f"{counted(len(tasks), 'image')}, of which {n_work} would be analysed ({each}). Nothing was written."
 
 
 def run_text(summary: RunSummary) -> str:
@@ -50,7 +57,7 @@ def run_text(summary: RunSummary) -> str:
         lines.append("Changed since, but kept, because a person has worked on them:")
         lines += _first(kept)
     if summary.summary is None:
-        failed = f"{summary.n_failed} images of this shard are failed. " if summary.n_failed else ""
+        failed = f"{counted(summary.n_failed, 'image')} of this shard failed. " if summary.n_failed else ""
         return "\n".join([*lines, f"{failed}When all shards are done: napari-wbc collect {summary.out}"])
     return "\n".join([*lines, folder_text(summary.summary, summary.out)])
 
@@ -62,7 +69,7 @@ def folder_text(summary: Summary, out: Path) -> str:
     warning = f"Warning: {n_strange} of {n_done} images are unlike those the segmenter knows: see domain_reason in images.csv."
     lines = [
         _differential(summary),
-        f"{n_done} images done, {n_failed} failed, {summary.n_cells} cells.",
+        f"{counted(n_done, 'image')} done, {n_failed} failed, {counted(summary.n_cells, 'cell')}.",
         *_first([f"{image.image}: {image.error}" for image in summary.failed]),
         *([warning] if n_strange else []),
         f"Results: {out.absolute()}",
@@ -76,11 +83,13 @@ def verification_text(result: Verification) -> str:
     """What a verification has looked at, and everything that is wrong."""
     close = f", {result.n_close} of them with other last digits, as on other processors" if result.n_close else ""
     lines = [f"{finding.file}: {finding.problem}" for finding in result.findings]
+    gone = [one.file for one in result.findings if one.problem == "missing" and not one.file.startswith("labels/")]
     return "\n".join(
         [
             *lines,
-            f"{result.n_images} images with their files looked at, {result.n_again} analysed again{close}.",
-            f"{len(lines)} files are not as they should be." if lines else "All is as the run left it.",
+            *(["Where images have moved, name their folder with --images."] if gone else []),
+            f"{counted(result.n_images, 'image')} with their files looked at, {result.n_again} analysed again{close}.",
+            f"Not as it should be: {counted(len(lines), 'file')}." if lines else SOUND,
         ]
     )
 

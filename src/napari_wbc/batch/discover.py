@@ -52,10 +52,11 @@ class Inputs:
 
 @dataclass
 class _Found:
-    """Paths found so far."""
+    """Paths found so far, and the folders that cannot be searched."""
 
     images: set[Path] = field(default_factory=set)
     others: set[Path] = field(default_factory=set)
+    closed: dict[Path, OSError] = field(default_factory=dict)
 
     def add(self, path: Path) -> None:
         (self.images if path.suffix.lower() in SUFFIXES else self.others).add(path)
@@ -75,7 +76,7 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
     Raises
     ------
     UsageError
-        If an input does not exist, or there is no image.
+        If an input does not exist or cannot be searched, or there is no image.
     """
     given = [path for item in ([inputs] if isinstance(inputs, str | Path) else inputs) for path in _expand(item)]
     if not given:
@@ -89,8 +90,12 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
         elif _same(path, Path(out)):
             raise UsageError(f"{path} is both input and results folder. Name another folder for the results.")
         else:
-            for file in _files_below(path, Path(out), (os.path.realpath(path),)):
+            for file in _files_below(path, Path(out), (os.path.realpath(path),), found.closed):
                 found.add(file)
+    for path, error in found.closed.items():
+        if path in folders or not found.images:
+            raise UsageError(f"The folder {path} cannot be searched: {error.strerror}. See to its permission.") from error
+        logger.warning("The folder %s cannot be searched and is left out: %s.", path, error.strerror)
     if not found.images:
         other = f" ({len(found.others)} other files)" if found.others else ""
         raise UsageError(f"No image found in {', '.join(map(str, given))}{other}. Images end with {' '.join(SUFFIXES)}.")
@@ -100,8 +105,16 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
 
 def _expand(item: str | Path) -> list[Path]:
     """The absolute path of an input, or those that its pattern matches."""
+    if not str(item):
+        raise UsageError("An input is empty, as from a variable that is not set. Name image files, folders, or patterns.")
     path = Path(os.path.abspath(item))
-    if os.path.lexists(path):
+    try:
+        path.lstat()
+    except PermissionError as error:
+        raise UsageError(f"{path} cannot be looked at: {error.strerror}. See to the permission of its folder.") from error
+    except OSError:
+        logger.debug("%s is no file or folder.", path)
+    else:
         return [path]
     if glob.has_magic(str(item)):
         matches = glob.glob(str(path), recursive=True)
@@ -131,12 +144,15 @@ def _common_parent(folders: list[Path]) -> Path:
         ) from None
 
 
-def _files_below(folder: Path, out: Path, above: tuple[str, ...]) -> Iterator[Path]:
-    """The files in a folder and below; `above` are the real paths of the folders on the way, by which loops are known."""
+def _files_below(folder: Path, out: Path, above: tuple[str, ...], closed: dict[Path, OSError]) -> Iterator[Path]:
+    """The files in a folder and below; `above` are the real paths of the folders on the way, by which loops are known.
+
+    Folders that cannot be searched are added to `closed`.
+    """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        logger.warning("The folder %s cannot be searched and is left out: %s.", folder, error.strerror)
+        closed[folder] = error
         return
     names = {entry.name for entry in entries}
     if {"run.json", "records"} <= names:
@@ -151,7 +167,7 @@ def _files_below(folder: Path, out: Path, above: tuple[str, ...]) -> Iterator[Pa
         elif (real := os.path.realpath(path)) in above:
             logger.warning("%s is a link to a folder that leads to it, and is not followed.", path)
         elif not _same(path, out):
-            yield from _files_below(path, out, (*above, real))
+            yield from _files_below(path, out, (*above, real), closed)
 
 
 def _same(folder: Path, out: Path) -> bool:

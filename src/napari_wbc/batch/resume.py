@@ -129,13 +129,20 @@ def same_file(path: Path, recorded: InputFile, rehash: bool) -> bool:
         return size == recorded.size and (path.is_file() or path.is_dir()) and file_sha256(path) == recorded.sha256
     except OSError as error:
         if recorded.size is not None:
-            logger.warning("%s cannot be read now: %s. It is taken to be as it was.", path, error.strerror)
+            _tell_unread(path, error)
         return True
 
 
 def _labels_are_whole(path: Path, sha256: str | None, rehash: bool) -> bool:
-    """Whether the label image is there and, where asked, the one that the record names."""
+    """Whether the label image is there and, where asked, the one that the record names; taken so where nobody can tell."""
     try:
-        return sha256 is None or (file_sha256(path) == sha256 if rehash else path.exists())
-    except OSError:
+        return sha256 is None or (file_sha256(path) == sha256 if rehash else bool(path.stat()))
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        _tell_unread(path, error)
+        return True
+
+
+def _tell_unread(path: Path, error: OSError) -> None:
+    logger.warning("%s cannot be read now: %s. It is taken to be as it was.", path, error.strerror)

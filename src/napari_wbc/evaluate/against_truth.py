@@ -38,10 +38,12 @@ def read_pairs(results: Path, truth: Path) -> Iterator[Pair]:
     UsageError
         If there is no such image.
     ResultsError
-        If an image is another file in the truth than in the results, or a record or label image is damaged.
+        If one is no results folder, an image is another file in the truth than in the results, or a record or label image is
+        damaged.
     """
-    reviewed = [image for image in images_in(truth) if read_record(truth, image).row.reviewed_by is not None]
-    shared = sorted(set(reviewed) & set(images_in(results)))
+    judged, true = _images(results), _images(truth)
+    reviewed = [image for image in true if read_record(truth, image).row.reviewed_by is not None]
+    shared = sorted(set(reviewed) & set(judged))
     if not shared:
         raise UsageError(
             f"Nothing to compare: {truth} has {len(reviewed)} reviewed images, and {results} has none of them. The truth needs "
@@ -58,6 +60,13 @@ def read_pairs(results: Path, truth: Path) -> Iterator[Pair]:
                 f"{image} is another file in {truth} than in {results} (sha256). Compare results of the same files."
             )
         yield Pair(image, read_analysis(results, image) if row.status == "done" else None, read_analysis(truth, image))
+
+
+def _images(folder: Path) -> list[str]:
+    """The images of a results folder; a ResultsError where there is none."""
+    if images := images_in(folder):
+        return images
+    raise ResultsError(f"{folder} is not a results folder: it has no records. Check the path.")
 
 
 def evaluate(pairs: Iterable[Pair]) -> Evaluation:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import ResultsError, UsageError
+from ..results.storage import unseen, walk
 
 
 class Names:
@@ -102,10 +103,13 @@ def files_to_import(src: Path) -> list[Path]:
     ------
     UsageError
         If there is no such folder or file.
+    ResultsError
+        If it, or a folder below it, cannot be looked at.
     """
-    if not src.exists():
+    mode = _mode(src)
+    if not mode:
         raise UsageError(f"{src} is not there. Check the path of what to import.")
-    return [src] if src.is_file() else sorted(Path(at) / name for at, _, names in os.walk(src) for name in names)
+    return [src] if stat.S_ISREG(mode) else sorted(Path(at) / name for at, _, names in walk(src) for name in names)
 
 
 def one_file(src: Path, name: str) -> Path:
@@ -115,11 +119,29 @@ def one_file(src: Path, name: str) -> Path:
     ------
     UsageError
         If there is none.
+    ResultsError
+        If it cannot be looked at.
     """
-    path = src / name if src.is_dir() else src
-    if not path.is_file():
+    path = src / name if stat.S_ISDIR(_mode(src)) else src
+    if not stat.S_ISREG(_mode(path)):
         raise UsageError(f"{path} is not a file. Name the file to import, or the folder that has {name}.")
     return path
+
+
+def _mode(path: Path) -> int:
+    """`st_mode` of a file or folder, 0 where there is none.
+
+    Raises
+    ------
+    ResultsError
+        If it cannot be looked at.
+    """
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise unseen(error) from error
 
 
 def read_json(path: Path) -> Any:

@@ -15,7 +15,7 @@ from ..results.label_images import open_labels
 from ..results.pixels import open_pixels
 from ..results.record import ImageRow, Record, as_stored
 from ..results.replaced import copy_old, date
-from ..results.runfile import Progress, input_root, read_run
+from ..results.runfile import Progress, input_root, names_in, read_run
 from . import cells_csv, coco, crops, geojson, imagej_roi, masks, ome_tiff, yolo
 from .merging import Merged, merge
 from .told import Format, Known, Read, Told
@@ -88,7 +88,7 @@ def export_results(
     Raises
     ------
     UsageError
-        If there is no such format, or `dst` is not a new or empty folder.
+        If there is no such format, or `dst` is not a new or empty folder that can be looked at.
     ResultsError
         If `out` is no results folder, a record is damaged, or pixels that are needed were not found.
     StorageError
@@ -96,7 +96,7 @@ def export_results(
     """
     form, out, dst = format_named(name), Path(out), Path(dst)
     roots = (*images, input_root(out, read_run(out)))
-    if dst.exists() and (not dst.is_dir() or any(dst.iterdir())):
+    if names_in(dst):
         raise UsageError(f"{dst} is not an empty folder. Name a new folder for the export.")
     rows = [record.row for record in iter_records(out) if record.row.status == "done"]
     refused = {row.image: reason for row in rows if (reason := _refusal(name, row))}
@@ -176,7 +176,8 @@ def import_into(
     found = form.find(src, images_in(out))
     if not found:
         raise UsageError(
-            f"{src} says nothing of an image of {out}: no name fits. Use the names of its images, or its results folder."
+            f"{src} says nothing of an image of {out}: it is no {name} file, or no name fits. Use the names of its images, or "
+            "its results folder."
         )
     ended: dict[str, list[str]] = {"done": [], "skipped": [], "failed": []}
     for n, image in enumerate(sorted(found), start=1):

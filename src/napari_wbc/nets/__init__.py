@@ -48,7 +48,7 @@ def model_path(model: str | Path, task: str) -> Path:
         return bundled
     if Path(model).is_file():
         return Path(model)
-    names = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors")))
+    names = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.safetensors") if read_card(p).task == task))
     raise CheckpointError(f"There is no {task} {str(model)!r}: neither a file nor one of the bundled models ({names}).")
 
 

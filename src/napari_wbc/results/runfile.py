@@ -128,7 +128,7 @@ def read_run(out: Path, name: str = NAME) -> RunFile:
     """
     try:
         return RunFile.model_validate_json((out / name).read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ResultsError(f"{out} is not a results folder: it has no {name}. Name the folder that `run` wrote.") from None
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from ..errors import UsageError
+from ..errors import CheckpointError, UsageError
 from ..nets import model_path
 from ..nets.checkpoint import Checkpoint, read_checkpoint
 from ..nets.encoders import EncoderName
@@ -88,6 +89,11 @@ def begin(what: What, recipe: Recipe, from_model: str | None, weights: str | Non
         encoder = _encoder(recipe, path.name, None if mark is None else bool(mark))
         described = f"{path.name} (SHA-256 {identity[:12]}){STRIDES.get(encoder, '')}"
         return Start(None, tensors, normalisation, described, identity, encoder)
+    if not re.fullmatch(r"\w+_Weights\.\w+", weights):
+        raise CheckpointError(
+            f"There are no start weights {weights!r}: take an .npz file, a name of torchvision's such as "
+            "ResNet50_Weights.IMAGENET1K_V2, or none."
+        )
     encoder = _encoder(recipe, weights, on_1x1=False)
     described = f"torchvision {weights}{STRIDES.get(encoder, '')}"
     return Start(None, torchvision_weights(weights), normalisation, described, weights, encoder)

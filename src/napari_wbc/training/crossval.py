@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..results.runfile import names_in
 from ..results.storage import remove, write_bytes
 from .folders import Item
 from .lesson import Lesson, Prepared, learn, prepare, same_lesson, save_model
@@ -98,7 +99,8 @@ def crossval(request: Request) -> Generator[Progress, None, CrossValidation]:
 
 def _check_place(out: Path) -> None:
     """Raise a UsageError if the folder is something else than a cross-validation."""
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "training.json").is_file())):
+    names = names_in(out)
+    if names and "training.json" not in names:
         raise UsageError(f"{out} is neither an empty folder nor a cross-validation. Name another folder with -o.")
 
 
