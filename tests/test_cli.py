@@ -216,6 +216,7 @@ class OutOfMemoryError(RuntimeError):
         (ZeroDivisionError("oh"), 4, "this is a fault of the program: ZeroDivisionError: oh. Please report it"),
         (OSError("oh"), 4, "OSError: oh"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 3, "/x: Permission denied. See to its permission"),
+        (OSError(errno.ENOSPC, "No space left on device"), 3, "No space left on device. See to"),
         (MemoryError(), 3, "memory does not suffice"),
         (OutOfMemoryError("CUDA out of memory"), 3, "CUDA out of memory. Close other programs"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 3, "smaller --set batch=N"),
@@ -278,6 +279,18 @@ def test_a_folder_that_is_closed_stops_with_one_sentence_that_names_it(
         result = call(*(re.sub("^(IN|OUT|SHUT)", lambda name: str(places[name[0]]), word) for word in words.split()))
     assert (result.exit_code, len(result.stderr.splitlines())) == (3, 1)
     assert re.match(rf"Error: .*{folder}.*[Pp]ermission", result.stderr)
+
+
+def test_a_folder_of_the_input_that_is_closed_is_told_at_the_end_and_is_exit_code_1(
+    smears: Path, tmp_path: Path, asked: object
+) -> None:
+    (smears / "slide-2").mkdir()
+    with closed(smears / "slide-2"):
+        result = call("run", smears, tmp_path / "out")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (1, "Not searched, so images may be missing: slide-2")
+    assert read_run(tmp_path / "out").unsearched == ("slide-2",)
+    again = call("run", smears, tmp_path / "out")
+    assert (again.exit_code, "Not searched" in again.stdout) == (0, False)
 
 
 def test_an_empty_path_is_wrong_use(smears: Path, tmp_path: Path, asked: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -430,6 +443,7 @@ def test_formats_that_are_none_and_folders_that_are_full_are_wrong_use(tmp_path:
         (("import", "csv", afile, out), "it is no csv file, or no name fits"),
         (("export", "csv", afile, tmp_path / "dst"), "afile is not a results folder"),
         (("verify", afile), "afile is not a results folder"),
+        (("collect", afile), "afile is not a results folder"),
         (("import", "geojson", tmp_path / "nowhere", out), "nowhere is not there"),
         (("import", "geojson", tmp_path / "images", out), "No file in"),
     ):

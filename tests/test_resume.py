@@ -138,6 +138,8 @@ def test_results_of_0_1_0_made_under_another_limit_still_hold(smears: Path, out:
         path.write_text(path.read_text().replace(settings.identity(), settings.identity(limits=True)))
     assert {need for need, _ in needs(smears, out, settings).values()} == {"skip"}
     assert watch(verify(out, load_fakes, sample=2))[1].n_again == 2
+
+
 def test_label_images_that_cannot_be_looked_at_now_are_no_reason_to_do_their_images_again(
     smears: Path, out: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import traceback
 import warnings
@@ -12,6 +13,9 @@ from types import TracebackType
 import typer
 
 from ..errors import ModelMemoryError, StorageError, WbcError, WorkersError
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+"""Errors of a drive, also of the one that holds what stdout is written to."""
 
 STOPPED, FAULT = 3, 4
 """Exit codes of a command that was stopped (disk, permission, memory), and of one that met a fault of the program."""
@@ -54,10 +58,9 @@ def _tell_fault(kind: type[BaseException] | None, error: BaseException | None, t
             f"memory does not suffice: {error}. Close other programs, or take less at a time: "
             "`train` and `crossval` with a smaller --set batch=N or with --device cpu, others with a smaller image."
         ) from error
-    if isinstance(error, OSError) and error.filename is not None:
-        raise StorageError(
-            f"{error.filename}: {error.strerror}. See to its permission, or to the drive, then run again."
-        ) from error
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in DISK):
+        where = "what is written to" if error.filename is None else error.filename
+        raise StorageError(f"{where}: {error.strerror}. See to its permission, or to the drive, then run again.") from error
     traceback.print_exception(error)
     typer.echo(f"Error: this is a fault of the program: {name}: {error}. Please report it, with the lines above.", err=True)
     raise typer.Exit(FAULT) from error

@@ -47,7 +47,8 @@ def needs_text(tasks: Sequence[Task]) -> str:
 
 def run_text(summary: RunSummary) -> str:
     """What a run did, and what its folder holds now."""
-    counts, kept = summary.run.counts, summary.run.kept
+    counts, kept, unsearched = summary.run.counts, summary.run.kept, summary.run.unsearched
+    missing = [f"Not searched, so images may be missing: {', '.join(unsearched)}"] if unsearched else []
     lines = [
         f"This run: {counts.done} done, {counts.failed} failed, {counts.skipped} left as they were, on {summary.run.device}."
     ]
@@ -58,8 +59,8 @@ def run_text(summary: RunSummary) -> str:
         lines += _first(kept)
     if summary.summary is None:
         failed = f"{counted(summary.n_failed, 'image')} of this shard failed. " if summary.n_failed else ""
-        return "\n".join([*lines, f"{failed}When all shards are done: napari-wbc collect {summary.out}"])
-    return "\n".join([*lines, folder_text(summary.summary, summary.out)])
+        return "\n".join([*lines, f"{failed}When all shards are done: napari-wbc collect {summary.out}", *missing])
+    return "\n".join([*lines, folder_text(summary.summary, summary.out), *missing])
 
 
 def folder_text(summary: Summary, out: Path) -> str:

@@ -43,11 +43,14 @@ class Inputs:
         In alphabetical order of name, each once.
     n_other
         Files that are not images by their suffix; hidden ones are not counted.
+    unsearched
+        Folders that could not be searched, relative to the root.
     """
 
     root: Path
     images: tuple[InputImage, ...]
     n_other: int
+    unsearched: tuple[str, ...] = ()
 
 
 @dataclass
@@ -100,7 +103,7 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
         other = f" ({len(found.others)} other files)" if found.others else ""
         raise UsageError(f"No image found in {', '.join(map(str, given))}{other}. Images end with {' '.join(SUFFIXES)}.")
     images = tuple(sorted((_named(path, root) for path in found.images), key=lambda image: image.name))
-    return Inputs(root, images, len(found.others))
+    return Inputs(root, images, len(found.others), tuple(_name(path, root) for path in found.closed))
 
 
 def _expand(item: str | Path) -> list[Path]:
@@ -182,12 +185,17 @@ def _named(path: Path, root: Path) -> InputImage:
     UsageError
         If the file name is too long for its record.
     """
-    name = path.relative_to(root).as_posix()
     if len(os.fsencode(path.name)) > LONGEST_NAME:
         raise UsageError(
-            f"The file name {name} is longer than {LONGEST_NAME} bytes, too long for its results. Rename the file."
+            f"The file name {path.relative_to(root).as_posix()} is longer than {LONGEST_NAME} bytes, too long for its results. "
+            "Rename the file."
         )
-    return InputImage("/".join(map(_as_text, name.split("/"))), path)
+    return InputImage(_name(path, root), path)
+
+
+def _name(path: Path, root: Path) -> str:
+    """The path relative to the root as text, with `/`."""
+    return "/".join(map(_as_text, path.relative_to(root).parts))
 
 
 def _as_text(part: str) -> str:

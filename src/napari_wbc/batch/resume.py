@@ -101,9 +101,9 @@ def _changes(out: Path, image: InputImage, mark: Mark, origins: Sequence[Origin]
     recorded = mark.hashes
     checks = {
         "the image file has changed": same_file(image.path, recorded.input, rehash),
-        "another segmenter": recorded.origin.segmenter in {origin.segmenter for origin in origins},
-        "another classifier": recorded.origin.classifier in {origin.classifier for origin in origins},
-        "other settings": recorded.origin.settings in {origin.settings for origin in origins},
+        "another segmenter": recorded.origin.segmenter == origins[0].segmenter,
+        "another classifier": recorded.origin.classifier == origins[0].classifier,
+        "other settings": any(recorded.origin.settings == origin.settings for origin in origins),
         "its label image is missing or altered": _labels_are_whole(labels_path(out, image.name), recorded.labels, rehash),
     }
     return [change for change, same in checks.items() if not same]
@@ -111,9 +111,8 @@ def _changes(out: Path, image: InputImage, mark: Mark, origins: Sequence[Origin]
 
 def _has_crossed(path: Path, row: MarkedRow, max_megapixels: float) -> bool:
     """Whether an image that is done has now more pixels than a flat one may have, or as a slide no longer so many."""
-    if row.status == "failed" or path.suffix.lower() in SLIDE_SUFFIXES:
-        return False
-    return (row.slide == row.image) != ((row.width or 0) * (row.height or 0) > max_megapixels * 1e6)
+    crossed = (row.slide == row.image) != ((row.width or 0) * (row.height or 0) > max_megapixels * 1e6)
+    return crossed and row.status == "done" and path.suffix.lower() not in SLIDE_SUFFIXES
 
 
 def same_file(path: Path, recorded: InputFile, rehash: bool) -> bool:

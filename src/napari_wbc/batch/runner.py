@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -43,8 +43,8 @@ class RunSummary:
 
     @property
     def exit_code(self) -> int:
-        """0 if every image of the folder, or of the shard, is done, 1 if some failed."""
-        return 1 if (self.n_failed if self.summary is None else self.summary.failed) else 0
+        """0 if every image of the folder, or of the shard, is done, 1 if some failed or may be where nobody could search."""
+        return 1 if self.run.unsearched or (self.n_failed if self.summary is None else self.summary.failed) else 0
 
 
 def analyse_folder(
@@ -127,7 +127,7 @@ def run(
         engine = crew.engine
         root, models = relative_root(found.root, out), (engine.segmenter, engine.classifier)
         state = begin(root, settings, *models, engine.device, found.n_other)
-        state = state.model_copy(update={"workers": crew.n, "threads": engine.threads})
+        state = state.model_copy(update={"workers": crew.n, "threads": engine.threads, "unsearched": found.unsearched})
         write_state(out, state, shard)
         if shard is None or shard.number == 0:
             sweep(out)
@@ -175,7 +175,7 @@ def _find(inputs: Given, out: Path, shard: Shard | None) -> Inputs:
     """The images of a run, whose results may go to `out`."""
     found = discover(inputs, out)
     check_out(out, found.root)
-    return found if shard is None else Inputs(found.root, shard.share(found.images), found.n_other)
+    return found if shard is None else replace(found, images=shard.share(found.images))
 
 
 def _hire(load_models: LoadModels, workers: int, cluster: str | None, time_limit_s: float) -> Workers:

@@ -63,7 +63,8 @@ class RunFile(BaseModel):
     each of the `workers`; last digits may depend on them.
 
     `kept` are images that a person has worked on although their file, the models or the settings have changed since: they were
-    left as they are. `other_files` is the number of files of the input that are not images.
+    left as they are. `other_files` is the number of files of the input that are not images; `unsearched` are
+    its folders that could not be searched.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,6 +84,7 @@ class RunFile(BaseModel):
     counts: Counts = Counts()
     kept: tuple[str, ...] = ()
     other_files: int = 0
+    unsearched: tuple[str, ...] = ()
 
 
 def now() -> str:

@@ -35,7 +35,7 @@ def place(out: Path, folder: str, image: str, suffix: str) -> Path:
     parts = image.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in image or (os.name == "nt" and set(image) & set('\\:<>"|?*')):
         raise ResultsError(f"The image name {image!r} is not a path below the input root. Rename the file, or mend the record.")
-    return out.joinpath(folder, *parts[:-1], parts[-1] + suffix)
+    return Path(os.path.join(out, folder, *parts) + suffix)  # one path to parse, not several: there may be 10⁵ images
 
 
 def write_bytes(out: Path, path: Path, data: bytes) -> None:
@@ -76,7 +76,7 @@ def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """
 
     def refuse(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise unseen(error) from error
 
     return os.walk(root, onerror=refuse)
