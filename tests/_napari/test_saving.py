@@ -20,7 +20,7 @@ from napari.layers import Labels, Layer
 from PIL import Image as Pillow
 from qtpy.QtCore import QByteArray, QSysInfo
 
-from napari_wbc._napari import autosave, saving
+from napari_wbc._napari import autosave, saving, unattended
 from napari_wbc._napari.keys import Keys
 from napari_wbc._napari.origin import MadeBy, origin, place_of, vouched_in
 from napari_wbc._napari.reader import get_reader, read, read_results
@@ -31,6 +31,7 @@ from napari_wbc._napari.reviews import results_folder, session_of, with_saved
 from napari_wbc._napari.saved import read_saved
 from napari_wbc._napari.saving import save
 from napari_wbc._napari.session import Session
+from napari_wbc._napari.tables import Tables
 from napari_wbc.batch import analyse_folder
 from napari_wbc.batch.collect import collect
 from napari_wbc.cells import Domain, Field
@@ -481,6 +482,30 @@ def test_work_is_offered_after_a_crash_also_where_the_machine_is_called_otherwis
     assert len(autosave.kept_work(tmp_path)) == 1
 
 
+def test_work_of_a_copy_of_this_machine_is_offered_when_it_is_old(
+    drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Machines installed as copies of one have one id; its name, or when it was started, tells ours from the others."""
+    drawn.name("smudge", [1])
+    with monkeypatch.context() as copied:
+        copied.setattr(platform, "node", lambda: "copy-2")
+        copied.setattr(QSysInfo, "bootUniqueId", lambda: QByteArray(b"another start"))
+        autosave.Autosave(drawn, tmp_path).keep()
+    (path,) = tmp_path.glob("*/note.json")
+    note = json.loads(path.read_text()) | {"pid": 2**22 + 1}  # no process has it here
+    assert note["host"] == autosave.machine()
+    path.write_text(json.dumps(note))
+    assert autosave.kept_work(tmp_path) == []
+    path.write_text(json.dumps(note | {"kept_at": "2026-01-01T10:00:00Z"}))
+    assert len(autosave.kept_work(tmp_path)) == 1
+    monkeypatch.setattr(QSysInfo, "bootUniqueId", lambda: QByteArray())  # as on Windows
+    autosave.Autosave(drawn, tmp_path).keep()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pid": 2**22 + 1}))
+    assert len(autosave.kept_work(tmp_path)) == 1
+    monkeypatch.setattr(platform, "node", lambda: "copy-2")
+    assert autosave.kept_work(tmp_path) == []
+
+
 def test_machines_that_do_not_say_who_they_are_go_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert autosave.machine() not in ("", platform.node())
     monkeypatch.setattr(QSysInfo, "machineUniqueId", lambda: QByteArray())
@@ -577,10 +602,46 @@ def test_a_reading_is_never_lost_while_its_cell_is_in_the_record(
         patched.setattr(saving, "drop_readings", killed, raising=False)
         with pytest.raises(StorageError):
             save(drawn)
-    assert not drawn.unsaved
+    assert drawn.unsaved  # so that it is saved again
     assert [cell.cell_id for cell in read_record(tmp_path / "out", "a-b.png").cells] == [2, 3]
     save(drawn)
+    assert not drawn.unsaved
     assert [reading.cell_id for reading in read_readings(tmp_path / "out", "a-b.png")] == [2]
+
+
+def test_a_reading_that_could_not_be_dropped_is_dropped_by_the_next_letter(
+    drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a new cell has taken the id; and the tables follow the record all the same."""
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "kept")
+    monkeypatch.setattr(unattended, "review_widgets", list)
+    last = drawn.analysis.cells[-1]
+    said = [Reading("a/b", i, "Bob", "monocyte", "") for i in (1, last.cell_id)]
+    drawn.labels.features = with_readings(drawn.labels.features, said)
+    save(drawn, tmp_path / "out")
+    mask = np.zeros(PIXELS.shape[:2], bool)
+    mask[:9, :9] = True
+    drawn.change_outlines("delete", partial(delete, ids=[last.cell_id]))
+    drawn.change_outlines("add", partial(add, mask=mask))
+    drawn.name("blast", [last.cell_id])
+    autosave.Autosave(drawn, tmp_path / "kept").keep()
+    tables = Tables()
+    letters = unattended.Unattended(tables)
+    letters.add([drawn])
+
+    def refused(*_: object, **__: object) -> None:
+        raise StorageError("refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(saving, "drop_readings", refused)
+        with pytest.raises(StorageError):
+            letters.save()
+    tables.make()
+    tables._worker.submit(int).result()  # after it
+    assert ",blast," in (tmp_path / "out" / "cells.csv").read_text()
+    letters.save()
+    assert read_by(opened(reviewed_layers(tmp_path / "out")), "Bob") == {1: "monocyte"}
+    assert not list((tmp_path / "kept").iterdir())
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
@@ -590,7 +651,7 @@ import os, signal, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from pathlib import Path
 from napari.components import ViewerModel
-from napari_wbc._napari import autosave, saving
+from napari_wbc._napari import autosave, saving, unattended
 from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.readings import read_by, readers, with_readings
 from napari_wbc._napari.reviews import session_of

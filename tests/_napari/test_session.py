@@ -18,7 +18,7 @@ from napari_wbc._napari.layers import rectangles
 from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import open_reviews, reviewed, session_of
 from napari_wbc._napari.session import Session
-from napari_wbc.cells import Cell, Field
+from napari_wbc.cells import Analysis, Cell, CellTable, Field, Scale
 from napari_wbc.config import CELL_TYPES, TYPE_COLOURS
 from napari_wbc.crop import boxes
 from napari_wbc.errors import UsageError
@@ -455,3 +455,21 @@ def test_a_click_selects_and_a_drag_does_not(session: Session) -> None:
     with pytest.raises(StopIteration):
         click(1)
     assert session.selection.ids == (3, 2)
+
+
+def test_a_cell_painted_otherwise_that_measures_the_same_is_followed() -> None:
+    """Mirrored in an even colour, it has the same box, centre and area."""
+    shape = np.array([[0, 1, 1], [1, 1, 0]], np.int32).repeat(8, axis=0).repeat(8, axis=1)
+    there, mirrored = (np.pad(cell, 10) for cell in (shape, shape[:, ::-1]))
+    viewer = ViewerModel()
+    image = viewer.add_image(np.full((*there.shape, 3), 200, np.uint8), rgb=True)
+    empty = Analysis(np.zeros_like(there), CellTable(()), Scale(None, 1.0, "assumed"))
+    session = session_of(viewer, show_analysis(viewer.layers, image, empty))
+    for painted in (there, mirrored):
+        session.labels.data[:] = painted
+        session.sync()
+        np.testing.assert_array_equal(session.analysis.labels, painted)
+        check_all_agree(session)
+    assert len(session.history.done) == 2
+    session.undo()
+    np.testing.assert_array_equal(session.labels.data, there)

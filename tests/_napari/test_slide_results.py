@@ -19,10 +19,10 @@ from napari_wbc._napari import autosave, inputs, jobs, saved, slide_layer, widge
 from napari_wbc._napari.crops import INSIDE_PX, MARGIN
 from napari_wbc._napari.differential_widget import slide as slide_of_source
 from napari_wbc._napari.features import colour_of
-from napari_wbc._napari.gallery import RESULTS_FOLDER
+from napari_wbc._napari.gallery import OPEN_IMAGES, RESULTS_FOLDER
 from napari_wbc._napari.reader import get_reader
 from napari_wbc._napari.reopening import neighbour, reviewed_layers
-from napari_wbc._napari.reviews import results_folder, session_of
+from napari_wbc._napari.reviews import name_of, results_folder, session_of
 from napari_wbc._napari.saved import Folder, read_saved
 from napari_wbc._napari.slide_layer import part_layer, renew_types, shows_slide
 from napari_wbc._napari.widgets import IN_VIEW
@@ -122,6 +122,32 @@ def test_a_slide_that_was_not_found_is_looked_for_again(folder: Path) -> None:
     assert shown.find(saved).result() == folder.parent / "in" / SLIDE
 
 
+def test_a_slide_that_another_file_has_replaced_is_cut_no_more(folder: Path) -> None:
+    saved, shown = read_saved(folder, {})[SLIDE], Folder()
+    cell, path = saved.cells[0], folder.parent / "in" / SLIDE
+    assert shown.cut(saved, cell, INSIDE_PX, MARGIN).result().any()
+    path.rename(path.with_name("away.tif"))
+    write(path, crowded()[::-1])
+    with pytest.raises(ResultsError, match="another file"):
+        shown.cut(saved, cell, INSIDE_PX, MARGIN).result()
+    path.unlink()
+    with pytest.raises(ResultsError, match="no file"):
+        shown.find(saved).result()
+    path.with_name("away.tif").rename(path)
+    assert shown.cut(saved, cell, INSIDE_PX, MARGIN).result().any()
+
+
+def test_a_slide_analysed_anew_is_looked_for_anew(folder: Path) -> None:
+    before, shown = read_saved(folder, {})[SLIDE], Folder()
+    assert shown.find(before).result() == folder.parent / "in" / SLIDE
+    row = before.record.row.model_copy(update={"sha256": "0" * 64})
+    source = before.record.hashes.input.model_copy(update={"mtime_ns": 0})
+    hashes = before.record.hashes.model_copy(update={"input": source})
+    record = before.record.model_copy(update={"row": row, "hashes": hashes})
+    with pytest.raises(ResultsError, match="another file"):
+        shown.find(dataclasses.replace(before, record=record)).result()
+
+
 def test_a_whole_slide_is_its_own_slide_as_in_the_tables(folder: Path) -> None:
     assert slide_of_source(read_saved(folder, {})[SLIDE]) == SLIDE
 
@@ -207,6 +233,61 @@ def test_the_window_goes_on_while_the_file_of_a_slide_is_looked_for(
     assert gallery.message.text() == keys
     assert len(threads) == 1
     assert threading.main_thread() not in threads
+
+
+@pytest.mark.gui
+def test_whoever_goes_on_to_something_else_is_not_taken_to_a_slide(
+    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+    write_smear(folder.parent / "in" / "a.png")
+    go(folder.parent / "in", folder, settings=SETTINGS)
+    viewer = make_napari_viewer()
+    viewer.open(folder, plugin="napari-wbc")  # the field
+    gallery = viewer.window.add_plugin_dock_widget("napari-wbc", "Gallery of cells")[1]
+    gallery._timer.stop()
+    gallery.over.setCurrentText(RESULTS_FOLDER)
+    n = len(read_record(folder, SLIDE).cells)
+
+    def filled() -> bool:
+        gallery.refresh()
+        return bool(gallery.crops.rowCount() > n)
+
+    def row_of(image: str) -> int:
+        return next(row for row, item in enumerate(gallery.crops.items) if name_of(item.source) == image)
+
+    def click(image: str) -> None:
+        gallery.view.clicked.emit(gallery.crops.index(row_of(image)))
+
+    def name() -> None:
+        gallery.view.setCurrentIndex(gallery.crops.index(row_of("a.png")))
+        qtbot.keyClick(gallery.view, Qt.Key.Key_N)
+
+    qtbot.waitUntil(filled, timeout=30_000)
+    keys, field = gallery.message.text(), viewer.layers[0]
+    choose = viewer.layers.selection
+    for turn_away in (
+        lambda: click("a.png"),
+        name,
+        lambda: qtbot.keyClick(gallery.view, Qt.Key.Key_Z),
+        lambda: gallery.over.setCurrentText(OPEN_IMAGES),
+        lambda: setattr(choose, "active", field),
+    ):
+        gallery.over.setCurrentText(RESULTS_FOLDER)
+        qtbot.waitUntil(filled, timeout=30_000)
+        choose.active = viewer.layers[1]
+        click(SLIDE)
+        assert f"{SLIDE} is looked for" in gallery.message.text()
+        gallery.folder.find(gallery.folder.images[SLIDE]).result()
+        turn_away()
+        before = list(viewer.layers)
+        gallery._tick()
+        assert list(viewer.layers) == before
+        assert "is looked for" not in gallery.message.text()
+    assert "Click its cell again" in gallery.message.text()
+    click(SLIDE)
+    qtbot.waitUntil(lambda: gallery._tick() or shows_slide(viewer, folder, SLIDE) is not None, timeout=30_000)
+    assert gallery.message.text() == keys
 
 
 @pytest.mark.gui

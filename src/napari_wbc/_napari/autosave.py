@@ -38,13 +38,19 @@ def machine() -> str:
     return bytes(QSysInfo.machineUniqueId().data()).decode() or platform.node()
 
 
+def names() -> frozenset[str]:
+    """What tells this machine from copies of it, which have the same id: its name, and that of its start, where it has one."""
+    return frozenset({platform.node(), bytes(QSysInfo.bootUniqueId().data()).decode()} - {""})
+
+
 class Note(BaseModel):
     """Whose work is kept, since when, and where it is saved at last: a `Place`; `folder` is None where it was never saved.
 
-    `host` is the `machine` of the process, which others with the same state folder do not know.
+    `host` is the `machine` of the process, which others with the same state folder do not know, and `names` are its `names`.
     """
 
     host: str = ""
+    names: frozenset[str] = frozenset()
     pid: int
     started: float
     kept_at: str
@@ -121,7 +127,14 @@ class Autosave:
             self._place = make_place(session, self.path)
         saved = place_of(session.image)
         process = psutil.Process(os.getpid())
-        note = Note(host=machine(), pid=process.pid, started=process.create_time(), kept_at=now(), name=session.image.name)
+        note = Note(
+            host=machine(),
+            names=names(),
+            pid=process.pid,
+            started=process.create_time(),
+            kept_at=now(),
+            name=session.image.name,
+        )
         if saved is not None:
             where = {"folder": str(saved.folder), "image": saved.image, "known": saved.known}
             note = note.model_copy(update=where)
@@ -184,7 +197,7 @@ def discard(kept: Kept) -> None:
 
 def _owned(note: Note) -> bool:
     """Whether the napari that keeps the work still runs; on another machine: whether it has kept it not long ago."""
-    if note.host not in ("", machine()):
+    if note.host not in ("", machine()) or (note.names and note.names.isdisjoint(names())):
         return (datetime.now(UTC) - datetime.fromisoformat(note.kept_at)).total_seconds() <= LEFT_S
     try:
         return bool(abs(psutil.Process(note.pid).create_time() - note.started) < 1)

@@ -59,6 +59,7 @@ class Gallery(QWidget):
         for box in (self.over, self.order):
             box.currentTextChanged.connect(lambda _: self.fill())
             row.addWidget(box, stretch=2)
+        self.over.currentTextChanged.connect(lambda _: self._forget_slide())
         row.addWidget(button("Sort", "Sort the cells by what they are called now.", self.fill), stretch=1)
         layout = QVBoxLayout(self)
         self.view.setMinimumHeight(CROP_PX + 8)
@@ -158,11 +159,13 @@ class Gallery(QWidget):
         """A crop was selected: look at its cell in the viewer."""
         chosen = self._chosen()
         if chosen and not self._following and isinstance(chosen[0].source, Session):
+            self._forget_slide()
             session = chosen[0].source
             session.selection.select([item.cell_id for item in chosen if item.source is session], look=True)
 
     def _on_clicked(self, index: QModelIndex) -> None:
         """A crop was clicked: open its image, if it is not open."""
+        self._forget_slide()
         item = self.crops.items[index.row()]
         source = item.source
         if isinstance(source, Saved):
@@ -174,6 +177,11 @@ class Gallery(QWidget):
             look_at(self.viewer, item)
         elif not self._slides.at(saved, item.cell_id):
             self.message.setText(f"The file of {saved.record.image} is looked for: one that was moved is read through.")
+
+    def _forget_slide(self) -> None:
+        """The person has gone on to something else, over which no slide is opened."""
+        if self._slides.forget():
+            self._tell_keys()
 
     def _follow(self) -> None:
         """A cell was selected in the viewer: select its crop."""
@@ -191,6 +199,7 @@ class Gallery(QWidget):
         chosen = self._chosen()
         if letter != keys.UNDO and not (chosen and self.naming.knows(letter)):
             return False
+        self._forget_slide()
         self.report_errors(self._undo if letter == keys.UNDO else lambda: self._name(letter, chosen))
         self.refresh()
         return True

@@ -161,7 +161,7 @@ class Mirror:
         finally:
             self._writing = False
         note(self.labels, measured=self.analysis.labels)
-        self.last_id = max(self.last_id, *edit.cells_after)
+        self.last_id = max((self.last_id, *edit.cells_after))
         self.waiting = (self.waiting | edit.cells_after.keys()) & set(stale(self.analysis))
         self.selection.select(self.selection.ids)
         self.changed.emit(frozenset(edit.cells_after))

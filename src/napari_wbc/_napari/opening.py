@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 
 from ..errors import UsageError
@@ -80,25 +80,41 @@ class SlideLook:
 
     def __init__(self, viewer: Viewer, folder: Folder) -> None:
         self._viewer, self._folder = viewer, folder
-        self._waiting: tuple[Saved, int, Future[Path]] | None = None
+        self._waiting: tuple[Saved, int, Future[Path], Layer | None] | None = None
 
     def at(self, slide: Saved, cell_id: int) -> bool:
         """Look at a cell, if its slide is open; else `take` opens it."""
         labels = shows_slide(self._viewer, slide.folder, slide.record.image)
         if labels is None:
-            self._waiting = slide, cell_id, self._folder.find(slide)
+            self._waiting = slide, cell_id, self._folder.find(slide), self._viewer.layers.selection.active
             return False
         self._look(labels, slide, cell_id)
         return True
 
+    def forget(self) -> bool:
+        """Open no slide that is looked for: the person has gone on to something else; False if none is."""
+        waiting, self._waiting = self._waiting, None
+        return waiting is not None
+
     def take(self) -> bool:
-        """Open the slide that was found, and look at its cell; False if none was. Errors as of `find_slide`, `slide_layers`."""
+        """Open the slide that was found, and look at its cell; False if none was.
+
+        Raises
+        ------
+        UsageError
+            If another layer was chosen meanwhile: the slide would cover what is worked on.
+        WbcError
+            As of `find_slide`, `slide_layers`.
+        """
         if self._waiting is None or not self._waiting[2].done():
             return False
-        (slide, cell_id, path), self._waiting = self._waiting, None
+        (slide, cell_id, path, active), self._waiting = self._waiting, None
         labels = shows_slide(self._viewer, slide.folder, slide.record.image)
         if labels is None:
-            image, labels = slide_layers(slide.folder, slide.record, path.result())
+            file = path.result()
+            if self._viewer.layers.selection.active != active:
+                raise UsageError(f"The file of {slide.record.image} was found. Click its cell again to open it.")
+            image, labels = slide_layers(slide.folder, slide.record, file)
             self._viewer.layers.extend([image, labels])
         self._look(labels, slide, cell_id)
         return True

@@ -72,7 +72,8 @@ class Folder:
         self._next = 0.0
         self._worker = ThreadPoolExecutor(2, "wbc-folder")
         self._pixels: dict[Saved, RgbImage] = {}
-        self._slides: dict[tuple[Path, str], Future[Path]] = {}
+        self._slides: dict[tuple[Path, str, str | None], Future[Path]] = {}
+        self._as_found: dict[Path, tuple[int, int] | None] = {}
         written.record.connect(self._on_written)
 
     def ask(self, folder: Path) -> None:
@@ -112,16 +113,36 @@ class Folder:
         return crop(pixels, cell.box, size_px, margin).copy()
 
     def find(self, saved: Saved) -> Future[Path]:
-        """The file of a slide, found in the thread: one that was moved is read through, once. Errors as in `find_slide`."""
-        where = saved.folder, saved.record.image
-        found = self._slides.get(where)
-        if found is None or (found.done() and found.exception() is not None):
-            found = self._slides[where] = self._worker.submit(_find, saved)
+        """The file of a slide, found in the thread: one that was moved is read through, once, as long as it stays as it was.
+
+        Errors as in `find_slide`.
+        """
+        slide = saved.folder, saved.record.image, saved.record.row.sha256
+        found = self._slides.get(slide)
+        if found is None or (found.done() and not self._is_as_found(found)):
+            found = self._slides[slide] = self._worker.submit(self._find, saved)
         return found
 
+    def _find(self, saved: Saved) -> Path:
+        path = find_slide(saved.folder, saved.record, [_root(saved)])
+        self._as_found[path] = _size_and_time(path)
+        return path
 
-def _find(saved: Saved) -> Path:
-    return find_slide(saved.folder, saved.record, [_root(saved)])
+    def _is_as_found(self, found: Future[Path]) -> bool:
+        """Whether a file was found, and no other has taken its place since."""
+        if found.exception() is not None:
+            return False
+        there = _size_and_time(found.result())
+        return there is not None and there == self._as_found[found.result()]
+
+
+def _size_and_time(path: Path) -> tuple[int, int] | None:
+    """Size in bytes and time of change in ns of a file or folder itself, or None where it is gone."""
+    try:
+        there = path.stat()
+    except OSError:
+        return None
+    return there.st_size, there.st_mtime_ns
 
 
 def _root(saved: Saved) -> Path:

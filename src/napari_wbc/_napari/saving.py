@@ -49,9 +49,11 @@ def save(session: Session, folder: Path | None = None) -> Record:
     record, lost = write_review(place, work, ours if session.outlines_saved else None)
     set_place(session.image, replace(place, known=record_sha256(place.folder, place.image)))
     note(session.labels, record=record)
-    session.mark_saved()
     written.tell(place.folder, record)
-    drop_readings(place, work, lost)
+    session.lost |= lost
+    drop_readings(place, work, session.lost)
+    session.lost.clear()
+    session.mark_saved()
     return record
 
 

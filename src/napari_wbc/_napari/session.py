@@ -32,6 +32,8 @@ class Session(Mirror):
         Names it among all reviews.
     vouched
         Who vouches for every cell of the image, and when, or None.
+    lost
+        Ids whose earlier readings are still to be dropped from the results folder: that failed when it was saved.
     """
 
     def __init__(self, viewer: ViewerModel, labels: Labels, before: Session | None = None) -> None:
@@ -40,13 +42,13 @@ class Session(Mirror):
         if before is None:
             made = origin(labels)
             record = None if made is None else made.record
-            self.key = uuid4().hex
+            self.key, self.lost = uuid4().hex, set[int]()
             self.vouched = None if record is None else vouched_in(record)
             self._saved = (self.analysis, self.vouched) if made is not None and _as_recorded(made, self.analysis) else None
         else:
             self.key, self.by, self.vouched, self._saved = before.key, before.by, before.vouched, before._saved
             self.analysis, self.history, self.waiting = before.analysis, before.history, before.waiting
-            self.last_id = before.last_id
+            self.last_id, self.lost = before.last_id, before.lost
         labels.metadata[SESSION] = self
         self.sync()  # what was painted before
 

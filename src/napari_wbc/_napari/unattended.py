@@ -54,9 +54,12 @@ class Unattended:
         place = place_of(session.image)
         if place is None or not session.unsaved or any(widget.session is session for widget in review_widgets()):
             return
-        save(session)
-        drop_kept(session)
-        self._tables.due(place.folder)
+        try:
+            save(session)
+            drop_kept(session)
+        finally:
+            if place_of(session.image) != place:  # its record was written, whatever failed after that
+                self._tables.due(place.folder)
 
 
 def review_widgets() -> list[ReviewCells]:
