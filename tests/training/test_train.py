@@ -247,7 +247,7 @@ def test_wrong_use_is_refused_with_what_to_do(results: Path, tmp_path: Path) -> 
         "recipe begins with start weights": ("segmenter", results, "-o", new, "--recipe", "paper"),
         "Known: name, epochs": ("segmenter", results, "-o", new, "--from", old, "--set", "epoch=3"),
         "takes NAME=VALUE": ("segmenter", results, "-o", new, "--from", old, "--set", "epochs"),
-        "torchvision's weights 'ResNet_Weights'": ("segmenter", results, "-o", new, "--start", "ResNet_Weights"),
+        "no start weights 'ResNet_Weights'": ("segmenter", results, "-o", new, "--start", "ResNet_Weights"),
     }.items():
         done = call(*arguments)
         assert done.exit_code == 2, said
