@@ -206,6 +206,19 @@ def test_errors_have_their_exit_codes(
     assert (result.exit_code, "Traceback" in result.stderr) == (code, True)
 
 
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.EACCES, 3), (errno.ESTALE, 3), (errno.EIO, 3), (errno.ENOENT, 2), (errno.ELOOP, 2)]
+)
+def test_what_a_drive_refuses_has_stopped_the_command(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    def load_models(**_: str) -> Models:
+        raise CheckpointError("the model cannot be read") from OSError(number, os.strerror(number), "/model")
+
+    use(monkeypatch, load_models)
+    assert call("run", smears, tmp_path / "out").exit_code == code
+
+
 class OutOfMemoryError(RuntimeError):
     """As torch calls it."""
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_wbc._cli.terminal import verification_text
 from napari_wbc.batch.verify import Verification, verify
 from napari_wbc.cells import Probabilities, RgbImage
 from napari_wbc.errors import ModelMemoryError, ResultsError, UsageError
 from napari_wbc.pipeline import Models
-from napari_wbc.results import read_analysis, read_record, write_analysis
+from napari_wbc.results import iter_records, read_analysis, read_record, write_analysis
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 from tests.runs import go
 from tests.smears import write_slides, write_smear
@@ -147,7 +148,14 @@ def test_a_persons_work_is_not_analysed_again(out: Path) -> None:
     hashes = read_record(out, name).hashes
     write_analysis(out, name, read_analysis(out, name), hashes.input, hashes.origin, edited=True)
     result = check(out)
-    assert (result.n_again, result.findings) == (5, ())
+    assert (result.n_again, result.n_by_persons, result.findings) == (5, 1, ())
+    assert "1 image worked on by a person: only the files are looked at." in verification_text(result)
+    for record in iter_records(out):
+        if record.row.status == "done":
+            write_analysis(
+                out, record.image, read_analysis(out, record.image), record.hashes.input, record.hashes.origin, edited=True
+            )
+    assert "None is left to be analysed again" in verification_text(check(out, lambda: pytest.fail("loaded")))
 
 
 class Fails(FakeSegmenter):

@@ -47,6 +47,8 @@ from tests.fakes import load_fakes
 from tests.smears import smear, write_slides
 
 PIXELS = smear(3, n_cells=3, shape=(96, 240))
+CORNER = np.zeros(PIXELS.shape[:2], bool)
+CORNER[:9, :9] = True
 FOUND = dataclasses.replace(analyse(Field(PIXELS, 0.3), load_fakes()), domain=Domain(False, "blurred."))
 
 
@@ -561,19 +563,23 @@ def test_second_readings_come_back_with_their_image_and_change_no_record(drawn: 
     assert read_by(again, "Bob") == {3: "monocyte"}
 
 
+def read_and_delete_last(drawn: Session, out: Path) -> int:
+    """Save readings of the first and the last cell, then delete the last one; returns its id."""
+    last = drawn.analysis.cells[-1].cell_id
+    said = [Reading("a/b", i, "Bob", "monocyte", "") for i in (1, last)]
+    drawn.labels.features = with_readings(drawn.labels.features, said)
+    save(drawn, out)
+    drawn.change_outlines("delete", partial(delete, ids=[last]))
+    return last
+
+
 @pytest.mark.parametrize("saved_between", [True, False])
 def test_a_new_cell_has_no_reading_of_the_one_whose_id_it_has(drawn: Session, tmp_path: Path, saved_between: bool) -> None:
-    last = drawn.analysis.cells[-1]
-    said = [Reading("a/b", i, "Bob", "monocyte", "") for i in (1, last.cell_id)]
-    drawn.labels.features = with_readings(drawn.labels.features, said)
-    save(drawn, tmp_path / "out")
-    mask = np.zeros(PIXELS.shape[:2], bool)
-    mask[:9, :9] = True
-    drawn.change_outlines("delete", partial(delete, ids=[last.cell_id]))
+    last = read_and_delete_last(drawn, tmp_path / "out")
     if saved_between:
         save(drawn)
-    drawn.change_outlines("add", partial(add, mask=mask))
-    assert drawn.analysis.cells[-1].cell_id == last.cell_id
+    drawn.change_outlines("add", partial(add, mask=CORNER))
+    assert drawn.analysis.cells[-1].cell_id == last
     save(drawn)
     again = opened(reviewed_layers(tmp_path / "out"))
     assert read_by(again, "Bob") == {1: "monocyte"}
@@ -615,15 +621,9 @@ def test_a_reading_that_could_not_be_dropped_is_dropped_by_the_next_letter(
     """Also where a new cell has taken the id; and the tables follow the record all the same."""
     monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "kept")
     monkeypatch.setattr(unattended, "review_widgets", list)
-    last = drawn.analysis.cells[-1]
-    said = [Reading("a/b", i, "Bob", "monocyte", "") for i in (1, last.cell_id)]
-    drawn.labels.features = with_readings(drawn.labels.features, said)
-    save(drawn, tmp_path / "out")
-    mask = np.zeros(PIXELS.shape[:2], bool)
-    mask[:9, :9] = True
-    drawn.change_outlines("delete", partial(delete, ids=[last.cell_id]))
-    drawn.change_outlines("add", partial(add, mask=mask))
-    drawn.name("blast", [last.cell_id])
+    last = read_and_delete_last(drawn, tmp_path / "out")
+    drawn.change_outlines("add", partial(add, mask=CORNER))
+    drawn.name("blast", [last])
     autosave.Autosave(drawn, tmp_path / "kept").keep()
     tables = Tables()
     letters = unattended.Unattended(tables)

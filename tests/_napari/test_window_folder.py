@@ -35,7 +35,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-@pytest.mark.gui
 def reviewed(viewer: Any, folder: Path) -> tuple[Any, Any, Any]:
     """Open a results folder and review its first image: the widgets of review, gallery and differential of the folder."""
     viewer.open(folder, plugin="napari-wbc")
@@ -46,6 +45,16 @@ def reviewed(viewer: Any, folder: Path) -> tuple[Any, Any, Any]:
     return widget, gallery, counts
 
 
+def gallery_over(viewer: Any, folder: Path, qtbot: Any) -> Any:
+    """Open a results folder and its gallery, which shows all of its cells."""
+    viewer.open(folder, plugin="napari-wbc")
+    gallery = viewer.window.add_plugin_dock_widget("napari-wbc", "Gallery of cells")[1]
+    gallery.over.setCurrentText(RESULTS_FOLDER)
+    qtbot.waitUntil(lambda: gallery.crops.rowCount() > 3, timeout=30_000)
+    return gallery
+
+
+@pytest.mark.gui
 def test_a_whole_results_folder(
     make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,10 +150,7 @@ def test_closing_the_window_makes_the_tables_of_what_was_named(
 ) -> None:
     monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
     viewer = make_napari_viewer()
-    viewer.open(folder, plugin="napari-wbc")
-    gallery = viewer.window.add_plugin_dock_widget("napari-wbc", "Gallery of cells")[1]
-    gallery.over.setCurrentText(RESULTS_FOLDER)
-    qtbot.waitUntil(lambda: gallery.crops.rowCount() > 3, timeout=30_000)
+    gallery = gallery_over(viewer, folder, qtbot)
     first = viewer.layers[0]
     last = gallery.crops.items[-1]
     other = next(r for r, it in enumerate(gallery.crops.items) if it.source.record.image != place_of(first).image)
@@ -175,10 +181,7 @@ def test_a_letter_saves_the_reviews_that_it_touches_and_no_others(
 ) -> None:
     monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
     viewer = make_napari_viewer()
-    viewer.open(folder, plugin="napari-wbc")
-    gallery = viewer.window.add_plugin_dock_widget("napari-wbc", "Gallery of cells")[1]
-    gallery.over.setCurrentText(RESULTS_FOLDER)
-    qtbot.waitUntil(lambda: gallery.crops.rowCount() > 3, timeout=30_000)
+    gallery = gallery_over(viewer, folder, qtbot)
     first = place_of(viewer.layers[0]).image
     other = next(item.source.record for item in gallery.crops.items if item.source.record.image != first)
     layers = reviewed_layers(folder, other.image)

@@ -14,8 +14,8 @@ import typer
 
 from ..errors import ModelMemoryError, StorageError, WbcError, WorkersError
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
-"""Errors of a drive, also of the one that holds what stdout is written to."""
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT)
+"""Errors of a drive, also of one of the network and of the one that holds what stdout is written to."""
 
 STOPPED, FAULT = 3, 4
 """Exit codes of a command that was stopped (disk, permission, memory), and of one that met a fault of the program."""
@@ -45,7 +45,9 @@ def exit_codes(debug: bool) -> Iterator[None]:
 
 def _has_stopped(error: WbcError) -> bool:
     """Whether the same command would go on, once disk, permission or memory allow it; else it was wrong use."""
-    return isinstance(error, StorageError | ModelMemoryError | WorkersError) or isinstance(error.__cause__, PermissionError)
+    cause = error.__cause__
+    of_drive = isinstance(cause, PermissionError) or (isinstance(cause, OSError) and cause.errno in DISK)
+    return of_drive or isinstance(error, StorageError | ModelMemoryError | WorkersError)
 
 
 def _tell_fault(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

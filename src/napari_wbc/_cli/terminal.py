@@ -85,11 +85,15 @@ def verification_text(result: Verification) -> str:
     close = f", {result.n_close} of them with other last digits, as on other processors" if result.n_close else ""
     lines = [f"{finding.file}: {finding.problem}" for finding in result.findings]
     gone = [one.file for one in result.findings if one.problem == "missing" and not one.file.startswith("labels/")]
+    persons = f"{counted(result.n_by_persons, 'image')} worked on by a person: only the files are looked at."
+    none = "None is left to be analysed again: they failed, or a person, other models or other settings made what is there."
     return "\n".join(
         [
             *lines,
             *(["Where images have moved, name their folder with --images."] if gone else []),
             f"{counted(result.n_images, 'image')} with their files looked at, {result.n_again} analysed again{close}.",
+            *([persons] if result.n_by_persons else []),
+            *([] if result.n_candidates else [none]),
             f"Not as it should be: {counted(len(lines), 'file')}." if lines else SOUND,
         ]
     )

@@ -45,7 +45,8 @@ def box_features(features: pd.DataFrame, ids: Iterable[int]) -> pd.DataFrame:
     table = pd.DataFrame({"cell_id": list(ids)}, dtype=int)
     if "cell_type" not in features:
         return table
-    rows = features.reindex(table["cell_id"]).reset_index(drop=True)
+    shown = [name for name in FIRST if name in features]  # few columns: this is done at each key
+    rows = features[shown].reindex(table["cell_id"]).reset_index(drop=True)
     types = rows["cell_type"].astype(object)
     table["cell_type"] = types.where(types.notna(), "")
     table["probability"] = [row.get(f"p_{row['cell_type']}") for row in rows.to_dict("records")]

@@ -114,8 +114,8 @@ def write_types(types: Labels, analysis: Analysis, edit: Edit) -> None:
 
 def types_in(features: pd.DataFrame, ids: Iterable[int]) -> dict[int, str | None]:
     """What a features table whose row i is cell i says of the types of cells."""
-    column = features["cell_type"] if "cell_type" in features else pd.Series(dtype=object)
-    return {i: _text(column.get(i)) for i in ids}
+    said = dict(features["cell_type"].items()) if "cell_type" in features else {}
+    return {i: _text(said.get(i)) for i in ids}
 
 
 def edited_types(labels: Labels, boxes: Shapes, analysis: Analysis) -> dict[int, str]:

@@ -11,7 +11,7 @@ from typing import Literal
 from ..config import Settings
 from ..errors import ResultsError
 from ..pyramids import SLIDE_SUFFIXES
-from ..results import has_record, labels_path, read_mark, read_record
+from ..results import has_labels, has_record, labels_path, read_mark, read_record
 from ..results.record import InputFile, Mark, MarkedRow, Origin
 from ..results.storage import file_sha256, size_and_time
 from .discover import InputImage
@@ -104,7 +104,7 @@ def _changes(out: Path, image: InputImage, mark: Mark, origins: Sequence[Origin]
         "another segmenter": recorded.origin.segmenter == origins[0].segmenter,
         "another classifier": recorded.origin.classifier == origins[0].classifier,
         "other settings": any(recorded.origin.settings == origin.settings for origin in origins),
-        "its label image is missing or altered": _labels_are_whole(labels_path(out, image.name), recorded.labels, rehash),
+        "its label image is missing or altered": _labels_are_whole(out, image.name, recorded.labels, rehash),
     }
     return [change for change, same in checks.items() if not same]
 
@@ -132,14 +132,16 @@ def same_file(path: Path, recorded: InputFile, rehash: bool) -> bool:
         return True
 
 
-def _labels_are_whole(path: Path, sha256: str | None, rehash: bool) -> bool:
+def _labels_are_whole(out: Path, image: str, sha256: str | None, rehash: bool) -> bool:
     """Whether the label image is there and, where asked, the one that the record names; taken so where nobody can tell."""
     try:
-        return sha256 is None or (file_sha256(path) == sha256 if rehash else bool(path.stat()))
+        if sha256 is None or not rehash:
+            return sha256 is None or has_labels(out, image)
+        return file_sha256(labels_path(out, image)) == sha256
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        _tell_unread(path, error)
+        _tell_unread(labels_path(out, image), error)
         return True
 
 

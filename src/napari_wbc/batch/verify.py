@@ -35,9 +35,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found; the images that have a record, those analysed again, and of these the ones with other last digits."""
+    """What was found, and how many images have a record, were worked on by a person, and could be analysed again.
+
+    Of the last, `n_again` were, and `n_close` of these have other last digits.
+    """
 
     n_images: int = 0
+    n_by_persons: int = 0
+    n_candidates: int = 0
     n_again: int = 0
     n_close: int = 0
     findings: tuple[Finding, ...] = ()
@@ -77,14 +82,16 @@ def verify(
     origins = origin, origin.model_copy(update={"settings": settings.identity(limits=True)})  # 0.1.0 had limits in all
     findings: list[Finding] = []
     candidates: list[InputImage] = []
+    n_by_persons = 0
     for done, name in enumerate(names, start=1):
         record, found = _check_files(out, root, name)
         findings += found
+        n_by_persons += record is not None and record.has_human_work
         if record and not found and _is_the_runs(record, origins):
             candidates.append(InputImage(name, root / name))
         yield Progress(name, "done", None, None, done, len(names))
     findings += [*_check_tables(out), *_check_strays(out, set(names))]
-    result = Verification(len(names), findings=tuple(findings))
+    result = Verification(len(names), n_by_persons, len(candidates), findings=tuple(findings))
     if not (sample and candidates):
         return result
     try:

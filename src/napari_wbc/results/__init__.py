@@ -15,9 +15,10 @@ from .folder import (
     write_failure,
     write_slide,
 )
-from .label_images import labels_path, read_labels
+from .label_images import has_labels, labels_path, read_labels
 
 __all__ = [
+    "has_labels",
     "has_record",
     "images_in",
     "iter_records",

@@ -6,6 +6,7 @@ The tables are made from the records alone (`collect.py`); `run.json` tells how 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -17,7 +18,7 @@ from ..errors import ResultsError
 from .label_images import labels_path, read_labels, write_labels
 from .mosaic import Mosaic
 from .record import Hashes, ImageRow, InputFile, Mark, Origin, Record, Timing, as_stored
-from .storage import place, remove, unseen, walk, write_bytes, writing_together
+from .storage import is_there, place, place_text, remove, unseen, walk, write_bytes, writing_together
 
 R = TypeVar("R", Record, Mark)
 
@@ -183,12 +184,9 @@ def has_record(out: Path, image: str) -> bool:
         If nobody can tell.
     """
     try:
-        record_path(out, image).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        return is_there(place_text(out, "records", image, ".json"))
     except OSError as error:
         raise unseen(error) from error
-    return True
 
 
 def iter_records(out: Path) -> Iterator[Record]:
@@ -213,11 +211,13 @@ def read_mark(out: Path, image: str) -> Mark:
 
 
 def _read(out: Path, image: str, model: type[R]) -> R:
-    path = record_path(out, image)
+    path = place_text(out, "records", image, ".json")
     try:
-        record = model.model_validate_json(path.read_bytes())
+        with open(path, "rb", buffering=0) as file:
+            record = model.model_validate_json(file.read())
     except FileNotFoundError:
-        raise ResultsError(f"{out} has no record of {image}: {path.name} is missing. Analyse the image again.") from None
+        name = os.path.basename(path)
+        raise ResultsError(f"{out} has no record of {image}: {name} is missing. Analyse the image again.") from None
     except (OSError, ValidationError) as error:
         reason = str(error).splitlines()[0]
         raise ResultsError(

@@ -26,7 +26,7 @@ from ..images import DAMAGE, guard_lzw, tiff_directories
 from .mosaic import Mosaic
 from .pixels import Pixels
 from .record import Record
-from .storage import file_sha256, place
+from .storage import file_sha256, is_there, place, place_text
 
 TILE_PX = 512
 """Side of the tiles of a slide's label image, px."""
@@ -41,6 +41,17 @@ AGAIN = "Restore it, or analyse the image again."
 def labels_path(out: Path, image: str) -> Path:
     """Where the label image is: `labels/<image path>.tif`."""
     return place(out, "labels", image, ".tif")
+
+
+def has_labels(out: Path, image: str) -> bool:
+    """Whether there is a label image.
+
+    Raises
+    ------
+    OSError
+        If nobody can tell.
+    """
+    return is_there(place_text(out, "labels", image, ".tif"))
 
 
 def write_labels(file: BinaryIO, labels: Labels | Mosaic, um_per_px: float | None) -> str:

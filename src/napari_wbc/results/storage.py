@@ -22,6 +22,7 @@ _ADVICE = {
     errno.EPERM: "permission is missing. Allow writing there",
     errno.EROFS: "the drive is read-only. Choose another folder, or allow writing",
 }
+_NO_NAMES = frozenset(("", ".", ".."))
 
 
 def place(out: Path, folder: str, image: str, suffix: str) -> Path:
@@ -32,10 +33,30 @@ def place(out: Path, folder: str, image: str, suffix: str) -> Path:
     ResultsError
         If the name of the image would leave the folder: it is absolute, or has empty, `.` or `..` parts.
     """
-    parts = image.split("/")
-    if {"", ".", ".."} & set(parts) or "\0" in image or (os.name == "nt" and set(image) & set('\\:<>"|?*')):
+    return Path(place_text(out, folder, image, suffix))
+
+
+def place_text(out: Path, folder: str, image: str, suffix: str) -> str:
+    """The same as text, for looks at 10⁵ images in a row: a `Path` takes longer to make than a file to be looked at."""
+    leaves = not _NO_NAMES.isdisjoint(image.split("/"))
+    if leaves or "\0" in image or (os.name == "nt" and set(image) & set('\\:<>"|?*')):
         raise ResultsError(f"The image name {image!r} is not a path below the input root. Rename the file, or mend the record.")
-    return Path(os.path.join(out, folder, *parts) + suffix)  # one path to parse, not several: there may be 10⁵ images
+    return os.path.join(out, folder, image.replace("/", os.sep)) + suffix
+
+
+def is_there(path: str) -> bool:
+    """Whether there is such a file or folder.
+
+    Raises
+    ------
+    OSError
+        If nobody can tell.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def write_bytes(out: Path, path: Path, data: bytes) -> None:
@@ -96,7 +117,9 @@ def size_and_time(path: Path) -> tuple[int, int]:
         If they cannot be had.
     """
     whole = path.stat()
-    found = [file.stat() for file in files_in(path)] if stat.S_ISDIR(whole.st_mode) else [whole]
+    if not stat.S_ISDIR(whole.st_mode):
+        return whole.st_size, whole.st_mtime_ns
+    found = [file.stat() for file in files_in(path)]
     return sum(part.st_size for part in found), max((part.st_mtime_ns for part in found), default=0)
 
 

@@ -54,7 +54,7 @@ class Outcome:
     def __str__(self) -> str:
         """What came of it, and whether the new model may take the place of the old one."""
         lines = [
-            f"{len(self.history.epochs)} epochs, best: {self.history.best.number + 1}.",
+            f"Epochs: {len(self.history.epochs)}, best: {self.history.best.number + 1}.",
             *(f"{name}: {value}" for name, value in self.card.metrics.items()),
             f"Model:  {self.model.absolute()}",
             f"Course: {self.folder.absolute() / 'curve.png'}",
@@ -102,7 +102,9 @@ def _check_place(request: Request) -> None:
     if n and request.resume:
         return
     if n:
-        raise UsageError(f"{folder} holds a training of {n} epochs. Continue it with --resume, or name another model with -o.")
+        raise UsageError(
+            f"{folder} holds a training ({n} of its epochs done). Continue it with --resume, or name another model with -o."
+        )
     if model.exists():
         raise UsageError(f"{model} is already there. Name another file with -o.")
 
