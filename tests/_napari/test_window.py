@@ -200,10 +200,12 @@ def test_cancel_works_at_the_next_tile_and_the_window_answers(viewer: Any, dock:
     slow = SlowSegmenter()
     widget = dock("Analyse image", lambda **_: Models(slow, FakeClassifier()))
     widget.job.run_button.click()
-    qtbot.waitUntil(lambda: slow.tiles >= 3, timeout=20_000)
+    assert widget.job.progress.isHidden()  # yet: a quick job shows none
+    qtbot.waitUntil(lambda: slow.tiles >= 3 and not widget.job.progress.isHidden(), timeout=20_000)
     assert not widget.job.run_button.isEnabled()
     assert widget.job.progress.format() == "segment: %v of %m"
     widget.job.cancel_button.click()
+    assert widget.job.progress.isHidden()
     begun = slow.tiles
     assert widget.job.status.text() == "Cancelled"
     qtbot.waitUntil(lambda: not widget.job.running, timeout=20_000)
