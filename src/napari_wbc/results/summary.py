@@ -103,7 +103,7 @@ def write_lines(image_file: BinaryIO, cell_file: BinaryIO, row: ImageRow, cells:
 
 @dataclass(frozen=True)
 class Learnable:
-    """What a person has made of results: cells by the type that a person gave, and the images that a person vouches for."""
+    """What a person has made of results: cells by the type that a person gave, and images, not slides, vouched for."""
 
     n_by_type: dict[str, int]
     n_vouched: int
@@ -114,4 +114,5 @@ def learnable(folders: Iterable[Path]) -> Learnable:
     records = [record for folder in folders for record in iter_records(folder)]
     named = [cell.cell_type for record in records for cell in record.cells if cell.type_source == "human"]
     counts = Counter(name for name in named if name not in (None, UNIDENTIFIED))
-    return Learnable(dict(sorted(counts.items())), sum(record.row.reviewed_by is not None for record in records))
+    n_vouched = sum(record.row.reviewed_by is not None and not record.row.is_slide for record in records)
+    return Learnable(dict(sorted(counts.items())), n_vouched)
