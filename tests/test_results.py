@@ -487,10 +487,14 @@ def test_a_record_that_cannot_be_looked_at_is_not_missing(tmp_path: Path, monkey
     assert has_record(tmp_path, "a.png")
     assert not has_record(tmp_path, "a.png.json/b.png")
 
-    def stat(path: Path) -> object:
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+    look = os.stat
 
-    monkeypatch.setattr(Path, "stat", stat)
+    def stat(path: object, **options: object) -> object:
+        if str(path).endswith("a.png.json"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
     with pytest.raises(ResultsError, match=r"a\.png\.json cannot be looked at: Permission denied"):
         has_record(tmp_path, "a.png")
 
