@@ -30,6 +30,7 @@ from napari_wbc.cells import Box, Probabilities, RgbImage
 from napari_wbc.config import Settings
 from napari_wbc.errors import ModelMemoryError, StorageError, UnreadableImageError
 from napari_wbc.exchange.transfer import export_results
+from napari_wbc.nets import load_models
 from napari_wbc.pipeline import Models, Step, analyse, finish
 from napari_wbc.pyramids import open_pyramid
 from napari_wbc.results import labels_path, read_analysis, read_record, unfinished
@@ -37,6 +38,7 @@ from napari_wbc.results.folder import commit
 from napari_wbc.slides import SlideAnalysis, analyse_slide_steps
 from napari_wbc.slides.plan import may_hold_nucleus, plan_steps
 from napari_wbc.slides.seams import owned
+from napari_wbc.synthetic import draw_field
 from napari_wbc.tiling import Window
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
 from tests.runs import contract, counts, go, images, timeless
@@ -126,6 +128,16 @@ def test_tiles_that_are_looked_at_together_give_the_same_cells(tmp_path: Path) -
         models = Models(Dawdler(), load_fakes().classifier)
         together = finish(analyse_slide_steps(slide, models, SETTINGS, 256, at_once=3))
     alone = analyse_slide(path, tile_px=256)
+    assert together.cells == alone.cells
+    assert (whole(together) == whole(alone)).all()
+
+
+def test_the_networks_of_the_program_give_the_same_cells_in_several_threads(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tif", draw_field(np.random.default_rng(2), (900, 1400), 8, um_per_px=0.1).image)
+    models = load_models(device="cpu")
+    with open_pyramid(path) as slide:
+        alone, together = (finish(analyse_slide_steps(slide, models, Settings(um_per_px=0.1), 448, at_once=n)) for n in (1, 3))
+    assert (len(alone.cells), alone.n_tiles > 4) == (8, True)
     assert together.cells == alone.cells
     assert (whole(together) == whole(alone)).all()
 
