@@ -5,8 +5,8 @@
 
 `run` analyses so many drawn images with the models that come with the program, into a new results folder. `window` opens
 images in one napari session, analyses each several times, begins a review, names a cell, looks at the crops, saves, and closes
-all again. Both look at themselves and at the processes that they started, and print a line for each tenth: medians. The end is
-to be as the second tenth was; 1 if it is not.
+all again. Both look at themselves and at the processes that they started, and print a line for each tenth. The end is to be as
+the second tenth was; 1 if it is not.
 """
 
 from __future__ import annotations
@@ -64,9 +64,10 @@ class Sample:
         return cls(memory, threads, files, sum(1 for _ in temporary.rglob("*")))
 
     @classmethod
-    def medians(cls, samples: list[Sample]) -> Sample:
-        """The median of each figure."""
-        return cls(*(median(values) for values in zip(*map(astuple, samples), strict=True)))
+    def typical(cls, samples: list[Sample]) -> Sample:
+        """The median of memory and threads, and the least of the files, which come and go with the images in hand."""
+        memory, threads, files, temporary = zip(*map(astuple, samples), strict=True)
+        return cls(median(memory), median(threads), min(files), min(temporary))
 
     def grown(self, since: Sample) -> list[str]:
         """The names of what is more than it was."""
@@ -85,11 +86,11 @@ def watch(done: Iterator[int], times: int, temporary: Path) -> int:
         if n % step == 0:
             tenths[tenth].append(Sample.take(temporary))
         if tenths[tenth] and n == (tenth + 1) * times // 10:
-            memory, threads, files, others = astuple(Sample.medians(tenths[tenth]))
+            memory, threads, files, others = astuple(Sample.typical(tenths[tenth]))
             print(
                 f"{n:8}{memory:12.1f}{threads:9.0f}{files:8.0f}{others:11.0f}{(time.monotonic() - start) / 60:9.1f}", flush=True
             )
-    second, last = Sample.medians(tenths[1]), Sample.medians(tenths[9])
+    second, last = Sample.typical(tenths[1]), Sample.typical(tenths[9])
     per_thousand = (last.memory_mb - second.memory_mb) / (0.8 * times) * 1000
     grown = last.grown(second)
     print(f"{per_thousand:+.1f} MB per thousand; {'GROWN: ' + ', '.join(grown) if grown else 'flat'}")
