@@ -132,7 +132,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ("offset + count > n_bytes", "offset > n_bytes"),
         ("return 255 - to_rgb(array)", "return to_rgb(array)"),
     ]),
-    "results/storage.py": ("test_results.py", [
+    "results/storage.py": ("test_results.py test_resume.py", [
         ('frozenset(("", ".", ".."))', 'frozenset(("", "."))'),
         ("return whole.st_size, whole.st_mtime_ns", "return whole.st_size, 0"),
         ("    _refuse_links(out, folder)\n    try:\n", "    try:\n"),
