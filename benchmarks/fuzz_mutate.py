@@ -25,7 +25,7 @@ VALUES: tuple[Any, ...] = (
 
 NO_LONGER_SOUND = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError,
-    struct.error, zipfile.BadZipFile, zlib.error,
+    EOFError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What the changes of a format raise where an earlier change has broken it."""
 
