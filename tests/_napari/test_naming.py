@@ -167,6 +167,18 @@ def test_what_a_letter_saves_is_not_offered_as_unsaved(folder: Path, tmp_path: P
     assert "smudge" not in types(folder, name_of(other))
 
 
+def test_a_review_whose_layers_were_closed_is_not_saved_by_later_letters(folder: Path) -> None:
+    closed, other = (reviewed(folder, image) for image in [name for name in read_saved(folder, {}) if types(folder, name)][:2])
+    unattended, before = Unattended(Tables()), types(folder, name_of(closed))
+    for session in (closed, other):
+        session.name("smudge", [1])
+    unattended.add([closed, other])
+    closed.viewer.layers.clear()  # the person has closed it
+    unattended.save()
+    assert types(folder, name_of(closed)) == before
+    assert types(folder, name_of(other))[0] == "smudge"
+
+
 def test_a_review_that_cannot_be_saved_keeps_no_other_from_being_saved(folder: Path) -> None:
     images = [name for name in read_saved(folder, {}) if types(folder, name)][:3]
     sessions, tables = [reviewed(folder, image) for image in images], Tables()
