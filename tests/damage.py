@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
+
+import tifffile
 
 
 def tag_at(data: bytes, code: int) -> int:
@@ -16,6 +19,16 @@ def with_tag(data: bytes, code: int, value: int, count: int = 1) -> bytes:
     """The TIFF with another value, LONG, and count of values in a tag."""
     changed = bytearray(data)
     struct.pack_into("<HII", changed, tag_at(data, code) + 2, 4, count, value)
+    return bytes(changed)
+
+
+def with_a_page_of_negative_length(data: bytes, in_pyramid: bool = False) -> bytes:
+    """The TIFF whose first page, or the smaller one below it, has its number of rows with another sign."""
+    changed = bytearray(data)
+    with tifffile.TiffFile(BytesIO(data)) as tiff:
+        page = tiff.pages.first.pages.first if in_pyramid else tiff.pages.first  # type: ignore[union-attr]
+        signed_long = 9
+        struct.pack_into("<HIi", changed, page.tags[257].offset + 2, signed_long, 1, -page.imagelength)
     return bytes(changed)
 
 
@@ -49,4 +62,4 @@ def without_height(data: bytes) -> bytes:
     return with_tag(data, 278, 0)
 
 
-DAMAGED_TIFFS = (in_a_circle, garbled, wide_and_high, of_two_widths, without_height)
+DAMAGED_TIFFS = (in_a_circle, garbled, wide_and_high, of_two_widths, without_height, with_a_page_of_negative_length)

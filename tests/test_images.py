@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from PIL import Image, ImageOps
 from napari_wbc.errors import ImageError, ImageTooLargeError, UnreadableImageError, UnsupportedImageError
 from napari_wbc.images import IMAGE_SUFFIXES, decode, read_bytes, read_image, to_rgb
 from napari_wbc.pyramids import is_slide
-from tests.damage import tag_at
+from tests.damage import tag_at, with_a_page_of_negative_length
 
 Array = npt.NDArray[Any]
 
@@ -516,6 +518,21 @@ def test_a_tiff_whose_pages_run_in_a_circle_is_refused() -> None:
     struct.pack_into("<I", data, first + 2 + 12 * n_tags, first)
     with pytest.raises(UnreadableImageError, match="after page 1"):
         pixels(bytes(data))
+
+
+@pytest.mark.parametrize("in_pyramid", [False, True])
+def test_a_tiff_with_a_page_of_negative_size_is_refused_and_not_read_for_ever(in_pyramid: bool, tmp_path: Path) -> None:
+    buffer = BytesIO()
+    with tifffile.TiffWriter(buffer) as tiff:
+        tiff.write(RGB, photometric="rgb", subifds=int(in_pyramid))
+        if in_pyramid:
+            tiff.write(RGB[::2, ::2], photometric="rgb", subfiletype=1)
+    data = with_a_page_of_negative_length(buffer.getvalue(), in_pyramid)
+    (tmp_path / "a.tif").write_bytes(data)
+    read = "import sys; from napari_wbc import read_image; read_image(sys.argv[1])"
+    ended = subprocess.run([sys.executable, "-c", read, tmp_path / "a.tif"], capture_output=True, text=True, timeout=60)
+    assert "UnreadableImageError" in ended.stderr
+    assert "the TIFF is damaged: it has a page of the shape (-" in ended.stderr
 
 
 def test_of_a_damaged_tiff_only_our_error_is_heard(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

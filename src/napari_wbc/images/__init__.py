@@ -11,7 +11,7 @@ from .lzw import guard_lzw
 from .png_jpeg_bmp import exif_orientation
 from .reading import IMAGE_SUFFIXES, MAX_MEGAPIXELS, decode, read_bytes, read_image
 from .rgb import to_rgb
-from .tiff import is_ndpi, sound_series, tiff_directories, tiff_pixel_size, tiff_to_rgb
+from .tiff import is_ndpi, series_in, sound_series, tiff_directories, tiff_pixel_size, tiff_to_rgb
 
 __all__ = [
     "DAMAGE",
@@ -26,6 +26,7 @@ __all__ = [
     "pixel_size",
     "read_bytes",
     "read_image",
+    "series_in",
     "sound_series",
     "tiff_directories",
     "tiff_pixel_size",

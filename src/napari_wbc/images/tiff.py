@@ -58,7 +58,7 @@ def sound_series(tiff: Any, directories: list[set[int]], n_bytes: int, max_megap
     ImageError
         If it is truncated, too large, or holds more than one picture.
     """
-    series = max(tiff.series, key=lambda s: s.keyframe.imagewidth * s.keyframe.imagelength)
+    series = max(series_in(tiff), key=lambda s: s.keyframe.imagewidth * s.keyframe.imagelength)
     page = series.keyframe
     check_size(page.imagewidth, page.imagelength, max_megapixels)
     if lost := directories[page.index] & _BASELINE_TAGS - {tag.code for tag in page.tags}:
@@ -68,6 +68,23 @@ def sound_series(tiff: Any, directories: list[set[int]], n_bytes: int, max_megap
         _check_complete(level, n_bytes)
     guard_lzw(series)
     return series
+
+
+def series_in(tiff: Any) -> Any:
+    """The series of an open `tifffile.TiffFile`.
+
+    Raises
+    ------
+    UnreadableImageError
+        If a page has no pixels: tifffile would look for the others of its series for ever.
+    """
+    for page in tiff.pages if tiff.is_shaped else ():
+        for part in (page, *(page.pages or ())):
+            if min(part.shape, default=0) < 1 or (part is not page and part.subifds):
+                raise UnreadableImageError(
+                    f"the TIFF is damaged: it has a page of the shape {part.shape}. Copy or export it again."
+                )
+    return tiff.series
 
 
 def tiff_directories(data: Buffer) -> list[set[int]]:

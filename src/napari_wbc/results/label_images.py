@@ -22,7 +22,7 @@ import tifffile
 
 from ..cells import Box, Labels
 from ..errors import ResultsError
-from ..images import DAMAGE, guard_lzw, tiff_directories
+from ..images import DAMAGE, guard_lzw, series_in, tiff_directories
 from .mosaic import Mosaic
 from .pixels import Pixels
 from .record import Record
@@ -162,7 +162,7 @@ def open_tiled(path: Path, advice: str) -> Iterator[list[Pixels[Any]]]:
             file = stack.enter_context(path.open("rb"))
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 tiff_directories(data)
-            series = tifffile.TiffFile(file).series[0]
+            series = series_in(tifffile.TiffFile(file))[0]
             guard_lzw(series)
             levels: list[Any] = [zarr.open_array(level.aszarr(level=0), mode="r") for level in series.levels]
             if levels[0].ndim != 2:
@@ -197,7 +197,7 @@ def _decode(data: bytes) -> Labels:
     """The label image in a TIFF file; that of a slide goes to a temporary file, which stands in for memory."""
     tiff_directories(data)
     with tifffile.TiffFile(BytesIO(data)) as tiff:
-        series = tiff.series[0]
+        series = series_in(tiff)[0]
         guard_lzw(series)
         if not series.keyframe.is_tiled:
             if series.nbytes > ZLIB_RATIO * len(data):
