@@ -41,7 +41,7 @@ from napari_wbc.results.runfile import user
 from napari_wbc.results.storage import place
 from napari_wbc.results.summary import CELL_COLUMNS, IMAGE_COLUMNS, make_tables
 from napari_wbc.results.unfinished import unfinished_in
-from tests.damage import DAMAGED_TIFFS
+from tests.damage import DAMAGED_TIFFS, with_a_page_of_negative_length
 
 SOURCE = InputFile(sha256="ab" * 32, size=123, mtime_ns=1_700_000_000_123_456_789)
 ORIGIN = Origin(segmenter="seg", classifier="cls", settings="set")
@@ -179,6 +179,17 @@ def test_a_damaged_label_image_is_an_error_that_names_the_file(tmp_path: Path, d
     path = labels_path(tmp_path, "s1/a.jpg")
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ResultsError, match=r"a\.jpg\.tif cannot be read"):
+        read_labels(tmp_path, "s1/a.jpg")
+
+
+def test_a_label_image_with_a_page_of_negative_size_is_not_read_for_ever(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.ones((64, 64), np.uint16))  # as others write them: with the shape told
+    write_failure(tmp_path, "s1/a.jpg", "broken", InputFile(), ORIGIN)
+    path = labels_path(tmp_path, "s1/a.jpg")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(with_a_page_of_negative_length(file.getvalue()))
+    with pytest.raises(ResultsError, match=r"a\.jpg\.tif cannot be read: the TIFF is damaged.*again\. Restore it"):
         read_labels(tmp_path, "s1/a.jpg")
 
 

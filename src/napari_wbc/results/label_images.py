@@ -214,7 +214,7 @@ def _explained(path: Path, advice: str) -> Iterator[None]:
     except ResultsError:
         raise
     except (*DAMAGE, MemoryError) as error:
-        raise ResultsError(f"The label image {path} cannot be read: {error}. {advice}") from error
+        raise ResultsError(f"The label image {path} cannot be read: {str(error).rstrip('.')}. {advice}") from error
 
 
 def _other(path: Path) -> ResultsError:
