@@ -186,6 +186,14 @@ def test_what_is_no_slide_is_refused_with_the_reason(tmp_path: Path) -> None:
             pass
 
 
+def test_a_slide_of_many_samples_is_refused_before_its_tiles_are_looked_for(tmp_path: Path) -> None:
+    """Damage can make 65,535 of three, each with tiles of its own: a window of it took minutes."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((6, 64, 96), np.uint8), tile=(16, 16), photometric="rgb", planarconfig="separate")
+    with pytest.raises(UnsupportedImageError, match=r"shape \(6, 64, 96\)\); one flat picture"), open_pyramid(path):
+        pass
+
+
 @pytest.mark.parametrize("tenth", range(1, 10))
 def test_a_slide_cut_at_any_tenth_is_truncated(tenth: int, tmp_path: Path) -> None:
     data = write_svs(tmp_path / "a.svs", noise()).read_bytes()

@@ -124,7 +124,9 @@ def _check_single(tiff: Any, series: Any) -> None:
     others = [s.keyframe for s in tiff.series if s is not series]
     small = all(p.is_reduced or (2 * p.imagewidth <= page.imagewidth and 2 * p.imagelength <= page.imagelength) for p in others)
     channels = series.shape[axes.index("C")] if "C" in axes else 3
-    if not small or sorted(axes.replace("C", "S")) not in (["X", "Y"], ["S", "X", "Y"]) or channels not in (3, 4):
+    samples = series.shape[axes.index("S")] if "S" in axes else 1
+    flat = sorted(axes.replace("C", "S")) in (["X", "Y"], ["S", "X", "Y"]) and channels in (3, 4) and samples <= 4
+    if not small or not flat:
         raise UnsupportedImageError(
             f"the TIFF holds {len(tiff.pages)} pages (axes {axes}, shape {series.shape}); one flat picture is needed. "
             "Export one plane, as RGB."
