@@ -86,7 +86,7 @@ def verification_text(result: Verification) -> str:
     lines = [f"{finding.file}: {finding.problem}" for finding in result.findings]
     gone = [one.file for one in result.findings if one.problem == "missing" and not one.file.startswith("labels/")]
     persons = f"{counted(result.n_by_persons, 'image')} worked on by a person: only the files are looked at."
-    none = "None is left to be analysed again: they failed, or a person, other models or other settings made what is there."
+    none = "None is left to be analysed again: all failed, are not as they should be, or a person or other models made them."
     return "\n".join(
         [
             *lines,
