@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from napari.components import LayerList
-from napari.layers import Image, Labels, Shapes
+from napari.layers import Image, Labels, Layer, Shapes
 from napari.layers.shapes._shapes_mouse_bindings import vertex_insert
 
 from napari_wbc._napari import inputs, layers, replacing
+from napari_wbc._napari.boxes import put_back
 from napari_wbc._napari.features import box_features, labels_features, read_cells
+from napari_wbc._napari.legible import hide_small_texts_of_coming
 from napari_wbc.cells import Analysis, Box, Cell, CellTable, Scale, Segmentation
 from napari_wbc.config import TYPE_COLOURS, USER_TYPE_COLOUR
 from napari_wbc.errors import UnsupportedImageError, UsageError
@@ -284,3 +286,44 @@ def test_probability_is_that_of_the_type() -> None:
 def test_cells_are_outlined_not_covered(analysis: Analysis, image: Image) -> None:
     _, labels, _ = shown(image, analysis)
     assert labels.contour == layers.CONTOUR_PX
+
+
+def zoom(boxes: Shapes, screen_px_per_px: float) -> bool:
+    """Whether texts are shown where a pixel of the image has so many on the screen."""
+    boxes.scale_factor = abs(boxes.scale[-1]) / screen_px_per_px
+    return bool(boxes.text.visible)
+
+
+def test_texts_are_shown_while_boxes_are_large_enough(analysis: Analysis, image: Image) -> None:
+    _, _, boxes = shown(image, analysis)  # sides 4, 6, 12, 10, 10, 10: median 10 px
+    assert [zoom(boxes, 2.9), zoom(boxes, 3.1), zoom(boxes, 1)] == [False, True, False]
+    put_back(boxes, layers.analysis_layers(image, analysis)[0], analysis)
+    assert [bool(boxes.text.visible), zoom(boxes, 5)] == [False, True]
+    boxes.text.visible = False  # a person wants none
+    assert [zoom(boxes, 1), zoom(boxes, 5)] == [False, False]
+
+
+def test_texts_of_boxes_that_come_from_a_file_follow_too(analysis: Analysis, image: Image) -> None:
+    _, _, boxes = shown(image, analysis)
+    zoom(boxes, 1)
+    opened = LayerList()
+    hide_small_texts_of_coming(opened)
+    opened.append(Layer.create(*boxes.as_layer_data_tuple()))
+    assert [zoom(opened[0], 1), zoom(opened[0], 5)] == [False, True]
+    theirs = Shapes(np.array([[[0, 0], [0, 2], [2, 2], [2, 0]]]), text={"string": {"constant": "theirs"}})
+    opened.append(theirs)
+    assert zoom(theirs, 1)
+
+
+def test_napari_places_no_text_anew_at_a_zoom(analysis: Analysis, image: Image) -> None:
+    class Napari:
+        placed = 0
+
+        def _update_text(self) -> None:
+            self.placed += 1
+
+    _, _, boxes = shown(image, analysis)
+    napari = Napari()
+    boxes.events.scale_factor.connect(napari._update_text)
+    assert [zoom(boxes, 4), zoom(boxes, 5), zoom(boxes, 6)] == [True] * 3
+    assert napari.placed <= 1

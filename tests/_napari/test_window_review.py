@@ -22,6 +22,7 @@ from napari_wbc._napari.saving import save
 from napari_wbc.cells import Analysis, Field, RgbImage
 from napari_wbc.pipeline import analyse
 from napari_wbc.results import read_record
+from tests._napari.mouse import drag
 from tests.fakes import load_fakes
 from tests.smears import smear
 
@@ -52,6 +53,38 @@ def review(viewer: Any) -> Any:
 
 def add(viewer: Any, name: str) -> Any:
     return viewer.window.add_plugin_dock_widget("napari-wbc", name)[1]
+
+
+def test_the_mouse_draws_paints_and_selects(
+    make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+    viewer = make_napari_viewer(show=True)
+    show(viewer)
+    widget = review(viewer)
+    session = widget.session
+    QApplication.processEvents()
+    key = {str(k): f for k, f in session.labels.keymap.items()}
+
+    key["Shift+W"](session.labels)
+    widget._timer.stop()
+    drag(viewer, session.boxes, [(2, 2), (20, 20)])
+    drawn = np.ptp(session.boxes.data[-1], axis=0)
+    np.testing.assert_allclose(drawn, (18, 18), atol=1)
+    widget._timer.start(20)
+    qtbot.waitUntil(lambda: len(session.analysis.cells) == 4 and not session.waiting, timeout=60_000)
+    assert session.boxes.features["cell_id"].tolist() == [1, 2, 3, 4]
+
+    session.boxes.mode = "select"
+    drag(viewer, session.boxes, [(-3, -3), (99, 243)])
+    qtbot.waitUntil(lambda: set(session.selection.ids) >= {1, 2, 3}, timeout=10_000)
+
+    box = session.analysis.cells[0].box
+    viewer.layers.selection.active = session.labels
+    session.labels.selected_label, session.labels.brush_size, session.labels.mode = 1, 4, "paint"
+    drag(viewer, session.labels, [(box.y0 - 2, box.x0 + 2), (box.y0 - 2, box.x1 - 2)])
+    qtbot.waitUntil(lambda: session.analysis.cells[0].outline_source == "human" and not session.waiting, timeout=60_000)
+    assert session.analysis.cells[0].box.y0 < box.y0
 
 
 def test_name_split_undo_and_draw(viewer: Any, qtbot: Any) -> None:

@@ -78,6 +78,7 @@ def _write_all(boxes: Shapes, labels: Labels, analysis: Analysis) -> None:
     boxes.selected_data = set()
     boxes.data = rectangles([cell.box for cell in analysis.cells])
     boxes.features, boxes.feature_defaults = fresh.features, fresh.feature_defaults
+    fresh.text.visible = boxes.text.visible
     boxes.text = fresh.text
     boxes.edge_width = fresh.edge_width or 1
     boxes.edge_color = fresh.edge_color if len(fresh.data) else colour_of(None)

@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari import current_viewer
+
 from ..images import IMAGE_SUFFIXES, MAX_MEGAPIXELS, read_image
 from ..pyramids import SLIDE_SUFFIXES, is_slide
 from ..results.runfile import NAME
+from .legible import hide_small_texts_of_coming
 from .origin import KEY
 from .slide_layer import slide_layer
 
@@ -55,6 +58,9 @@ def read_results(path: str | Sequence[str]) -> list[LayerData]:
     """
     from .reopening import reviewed_layers
 
+    viewer = current_viewer()
+    if viewer is not None:
+        hide_small_texts_of_coming(viewer.layers)
     return [layer.as_layer_data_tuple() for layer in reviewed_layers(Path(_paths(path)[0]))]
 
 

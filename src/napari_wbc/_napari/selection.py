@@ -95,6 +95,9 @@ class Selection:
             self.select([label])
 
     def _on_boxes(self, *_: object) -> None:
-        if not self._muted:
-            ids = self.boxes.features["cell_id"]
-            self.select([int(ids.iloc[row]) for row in sorted(self.boxes.selected_data) if row < len(ids)])
+        if self._muted:
+            return
+        ids = self.boxes.features["cell_id"]
+        chosen = [int(ids.iloc[row]) for row in sorted(self.boxes.selected_data) if row < len(ids)]
+        if 0 not in chosen:  # napari selects the box that is being drawn, and draws on while it is selected
+            self.select(chosen)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from magicgui.widgets import ComboBox
 from napari.layers import Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject
-from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (  # type: ignore[attr-defined]  # QOpenGLWidget is there with each Qt
+    QFormLayout,
+    QFrame,
+    QMainWindow,
+    QOpenGLWidget,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ..config import Settings, make_settings
 from ..errors import UsageError, WbcError
@@ -38,6 +46,7 @@ class ToolWidget(QScrollArea):
         self.kept = jobs.KeptModels(load)
         self.job = JobPanel(title, cancelled)
         self.job.run_button.clicked.connect(self._run)
+        viewer.layers.events.removing.connect(self._take_canvas)
         inside = QWidget()
         self._layout = QVBoxLayout(inside)
         self._choices: list[ComboBox] = []
@@ -87,6 +96,16 @@ class ToolWidget(QScrollArea):
             self.job.cancel()
         return bool(super().event(event))
 
+    def _take_canvas(self, _: object = None) -> None:
+        """Have the canvas of napari own OpenGL before a layer leaves it.
+
+        Napari frees at once what it has painted that layer with, in whichever OpenGL context is current. With Mesa the program
+        crashes at the next repaint if that is another than the one of its canvas.
+        """
+        canvas = canvas_of(main_window(self))
+        if canvas is not None:
+            canvas.makeCurrent()
+
     def start(self) -> None:
         """Start the job with what is chosen."""
         raise NotImplementedError
@@ -117,6 +136,12 @@ def main_window(widget: QWidget) -> QWidget:
         window = parent.window()
     assert window is not None
     return window
+
+
+def canvas_of(window: QWidget) -> QOpenGLWidget | None:
+    """Where napari paints its layers, in its window."""
+    centre = window.centralWidget() if isinstance(window, QMainWindow) else None
+    return None if centre is None else cast(QOpenGLWidget | None, centre.findChild(QOpenGLWidget))
 
 
 def window_closed(widget: QWidget, watched: QObject | None, event: QEvent | None) -> bool:
