@@ -24,7 +24,6 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ("connectivity=2", "connectivity=1"),
         ("ndimage.binary_fill_holes(mask)", "mask.copy()"),
         ("(scores >= min_score)", "(scores > min_score)"),
-        ("    kept[0] = False\n", ""),
     ]),
     "separate.py": ("test_separate.py", [
         ("np.ones((3, 3), dtype=bool)", "ndimage.generate_binary_structure(2, 1)"),

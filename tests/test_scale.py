@@ -13,7 +13,7 @@ from scipy import ndimage
 from napari_wbc import scale
 from napari_wbc.cells import Field, Scale
 from napari_wbc.config import ASSUMED_UM_PER_PX, Settings
-from napari_wbc.scale.red_cells import FARTHEST_PX, _bright, _distance
+from napari_wbc.scale.red_cells import FARTHEST_PX, _bright, _distance, _red_cell_widths
 from napari_wbc.synthetic import draw_field
 
 ANALYSIS_UM = 0.2
@@ -147,6 +147,19 @@ def test_distances_are_those_of_the_distance_transform(height: int, width: int, 
     found = _distance(mask)
     expected = ndimage.distance_transform_edt(mask) if not mask.all() else np.full(mask.shape, FARTHEST_PX)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("width", [16, 20.5, 24, 30])
+def test_widths_of_discs_are_right_within_a_pixel(width: float) -> None:
+    y, x = np.mgrid[:400, :600].astype(float)
+    distance = np.full(y.shape, np.inf)
+    for row, centre_y in enumerate(np.arange(2 * width, 400 - width, 2 * width)):
+        for column, centre_x in enumerate(np.arange(2 * width, 600 - width, 2 * width)):
+            distance = np.minimum(distance, np.hypot(y - centre_y - 0.37 * row, x - centre_x - 0.21 * column))
+    green = (230 - 90 * np.clip(width / 2 - distance + 0.5, 0, 1)).astype(np.uint8)
+    found = _red_cell_widths(green)
+    assert found is not None
+    assert width - 1 < found < width  # the middle of most lies between pixels, where the distance is a little larger
 
 
 def test_distances_are_exact_where_red_cells_are_and_end_where_none_is() -> None:

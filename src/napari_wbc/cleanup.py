@@ -48,6 +48,5 @@ def drop_doubtful(labels: Labels, probability: Probabilities, min_score: float) 
     areas = np.bincount(ids, minlength=1)
     scores = np.bincount(ids, weights=probability.ravel()[inside], minlength=1) / np.maximum(areas, 1)
     kept = (areas > 0) & (scores >= min_score)
-    kept[0] = False
     new_ids = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     return new_ids[labels], {int(new_ids[i]): float(scores[i]) for i in np.flatnonzero(kept)}
