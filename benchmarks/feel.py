@@ -1,10 +1,12 @@
-"""How the review feels: milliseconds that a person waits, in a real window, with stand-in networks.
+"""How the review feels: milliseconds that a person waits, in a real window.
 
-    xvfb-run -s "-screen 0 1400x900x24" python benchmarks/feel.py
+    xvfb-run -s "-screen 0 1400x900x24" python benchmarks/feel.py [RESULTS]
+    xvfb-run -s "-screen 0 1400x900x24" python benchmarks/feel.py --stall [IMAGE]
 
-Prints one line for each row of the table: a type key pressed among 500 cells, one painted cell of 300, a widget opened; and,
-with the bundled models, one field from click to boxes. With `--stall`: the longest stalls of the window while these models
-analyse 20 megapixels (minutes).
+Prints one line for each row of the table: a type key pressed among 500 cells, a step of the zoom, one painted cell of 300, a
+widget opened; and, with the bundled models, one field from click to boxes. The cells are discs and the networks stand-ins; with
+RESULTS they are those of the first image of that results folder, and the networks are the bundled ones. With `--stall`: the
+longest stalls of the window while these analyse 20 megapixels of a drawn smear, or IMAGE (minutes).
 """
 
 from __future__ import annotations
@@ -16,12 +18,15 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import napari
 import numpy as np
+from napari.layers import Labels
 from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtWidgets import QApplication
 
+from napari_wbc._napari.jobs import load_models
 from napari_wbc._napari.origin import origin
 from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.samples import drawn_smear
@@ -59,13 +64,35 @@ def wait(until: Callable[[], bool], seconds: float = 60) -> None:
     loop.exec()
 
 
-def opened(n_cells: int, load: Callable[..., Models]) -> tuple[Any, Any, float]:
-    """A window with a review of so many cells, its widget, and the seconds that the widget took to open."""
+Show: TypeAlias = Callable[[napari.Viewer], Labels]
+"""Puts an image and its cells into a window."""
+
+
+def discs(n_cells: int) -> Show:
+    """So many discs, analysed."""
+
+    def show(viewer: napari.Viewer) -> Labels:
+        pixels, analysis = field(n_cells)
+        labels = show_analysis(viewer.layers, viewer.add_image(pixels, rgb=True, name="field"), analysis)
+        assert origin(labels) is not None
+        return labels
+
+    return show
+
+
+def first_of(results: Path) -> Show:
+    """The first image of a results folder."""
+
+    def show(viewer: napari.Viewer) -> Labels:
+        return next(layer for layer in viewer.open(results, plugin="napari-wbc") if isinstance(layer, Labels))
+
+    return show
+
+
+def opened(show: Show, load: Callable[..., Models]) -> tuple[Any, Any, float]:
+    """A window with a review, its widget, and the seconds that the widget took to open."""
     viewer = napari.Viewer(show=True)
-    pixels, analysis = field(n_cells)
-    image = viewer.add_image(pixels, rgb=True, name="field")
-    labels = show_analysis(viewer.layers, image, analysis)
-    assert origin(labels) is not None
+    show(viewer)
     start = time.perf_counter()
     _, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Review cells")
     took = time.perf_counter() - start
@@ -86,30 +113,55 @@ def key(widget: Any, letter: str) -> float:
     return 1000 * (time.thread_time() - start)
 
 
-def main(load: Callable[..., Models]) -> dict[str, float]:
-    """Measure all."""
-    viewer, widget, took = opened(500, load)
-    found = {"widget opened, ms": 1000 * took}
-    widget.session.selection.select([250])
-    key(widget, "B")
-    found["type key among 500 cells, ms"] = median(key(widget, letter) for letter in "ELMNBELMNB")
-    viewer.close()
-    viewer, widget, _ = opened(300, load)
-    session = widget.session
-    key(widget, "F")
-    wait(lambda: False, 1)
-    box = session.analysis.cells[150].box
-    rows, columns = np.mgrid[box.y0 : box.y0 + 8, box.x0 : box.x1]
-    start, busy = time.perf_counter(), time.process_time()
+def zoom_steps(viewer: Any, times: int = 10) -> list[float]:
+    """Milliseconds of processor time that steps of the zoom take, painting and all."""
+    took = []
+    for _ in range(times):
+        start = time.thread_time()
+        viewer.scene.camera.zoom *= 1.05
+        QApplication.processEvents()
+        took.append(1000 * (time.thread_time() - start))
+    return took
+
+
+def erased(session: Any, row: int, inset_px: int) -> None:
+    """Erase a strip of a cell."""
+    box = session.analysis.cells[row].box
+    rows, columns = np.mgrid[box.y0 + inset_px : box.y0 + inset_px + 8, box.x0 : box.x1]
     session.labels.data_setitem((rows.ravel(), columns.ravel()), 0)
-    wait(lambda: session.analysis.cells[150].outline_source == "human" and not session.waiting)
-    found["painted cell of 300 measured and classified, ms"] = 1000 * (time.perf_counter() - start)
+
+
+def main(many: Show, fewer: Show, load: Callable[..., Models]) -> dict[str, float]:
+    """Measure all: the keys among many cells, the brush among fewer."""
+    viewer, widget, took = opened(many, load)
+    cells = widget.session.analysis.cells
+    found = {"widget opened, ms": 1000 * took}
+    widget.session.selection.select([cells[len(cells) // 2].cell_id])
+    key(widget, "B")
+    found[f"type key among {len(cells)} cells, ms"] = median(key(widget, letter) for letter in "ELMNBELMNB")
+    found[f"step of the zoom among {len(cells)} cells, ms"] = median(zoom_steps(viewer))
+    viewer.close()
+    viewer, widget, _ = opened(fewer, load)
+    session = widget.session
+    n, row = len(session.analysis.cells), len(session.analysis.cells) // 2
+    key(widget, "F")
+
+    def classified(row: int) -> None:
+        wait(lambda: session.analysis.cells[row].outline_source == "human" and not session.waiting and not widget.job.running)
+
+    erased(session, 0, 0)  # the first loads the models
+    classified(0)
+    wait(lambda: False, 1)
+    start, busy = time.perf_counter(), time.process_time()
+    erased(session, row, 0)
+    classified(row)
+    found[f"painted cell of {n} measured and classified, ms"] = 1000 * (time.perf_counter() - start)
     found["the same, ms of processor time"] = 1000 * (time.process_time() - busy)
     widget._timer.stop()
-    session.labels.data_setitem((rows.ravel() + 10, columns.ravel()), 0)
+    erased(session, row, 10)
     start = time.thread_time()
     session.sync()
-    found["painted cell of 300 measured, ms of processor time"] = 1000 * (time.thread_time() - start)
+    found[f"painted cell of {n} measured, ms of processor time"] = 1000 * (time.thread_time() - start)
     viewer.close()
     return found
 
@@ -158,12 +210,15 @@ class HeartBeat:
         self._last = now
 
 
-def stalls(side_px: tuple[int, int] = (3650, 5480)) -> dict[str, float]:
-    """Longest stalls of the window, ms: idle, while a smear is analysed, and when its layers appear."""
+def stalls(image: Path | None, side_px: tuple[int, int] = (3650, 5480)) -> dict[str, float]:
+    """Longest stalls of the window, ms: idle, while an image, or a drawn smear, is analysed, and when its layers appear."""
     viewer = napari.Viewer(show=True)
-    ((small, stated, _),) = drawn_smear()
-    times = [-(-side // part) for side, part in zip(side_px, small.shape, strict=False)]
-    viewer.add_image(np.tile(small, (*times, 1))[: side_px[0], : side_px[1]], **stated)
+    if image is None:
+        ((small, stated, _),) = drawn_smear()
+        times = [-(-side // part) for side, part in zip(side_px, small.shape, strict=False)]
+        viewer.add_image(np.tile(small, (*times, 1))[: side_px[0], : side_px[1]], **stated)
+    else:
+        viewer.open(image, plugin="napari-wbc")
     _, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Analyse image")
     beat = HeartBeat()
     beat.phase = "idle"
@@ -189,7 +244,7 @@ def stalls(side_px: tuple[int, int] = (3650, 5480)) -> dict[str, float]:
     wait(lambda: False, 1)
     print(widget.job.status.text())
     viewer.close()
-    return {f"longest stall of 20 megapixels, {phase}": value for phase, value in beat.longest.items()}
+    return {f"longest stall, {phase}": value for phase, value in beat.longest.items()}
 
 
 if __name__ == "__main__":
@@ -198,8 +253,14 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from tests.fakes import load_fakes
 
+    place = next((Path(said) for said in sys.argv[1:] if said != "--stall"), None)
     with TemporaryDirectory() as state:
         os.environ["XDG_STATE_HOME"] = state  # what is kept of unsaved work is not mixed with the user's
-        measured = stalls() if "--stall" in sys.argv else main(lambda **_: load_fakes()) | one_field()
+        if "--stall" in sys.argv:
+            measured = stalls(place)
+        elif place is not None:
+            measured = main(first_of(place), first_of(place), load_models) | one_field()
+        else:
+            measured = main(discs(500), discs(300), lambda **_: load_fakes()) | one_field()
         for what, value in measured.items():
             print(f"{what:72s} {value:8.1f}")

@@ -11,6 +11,8 @@ from qtpy.QtWidgets import QLabel, QWidget
 from .blind import blind
 
 TEXT = "A blind reading runs in Second reading.\nWhat is here is seen again when it ends."
+MARGIN_PX = 20
+"""More than a scroll bar, which lies over it."""
 
 
 class Curtain(QLabel):
@@ -20,6 +22,7 @@ class Curtain(QLabel):
         super().__init__(TEXT, widget)
         self.setWordWrap(True)
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setMargin(MARGIN_PX)
         widget.installEventFilter(self)
         blind.changed.connect(self.draw)
         self.draw()

@@ -86,9 +86,10 @@ def describe_review(cells: CellTable, n_waiting: int, unsaved: bool) -> str:
 def describe_run(result: RunSummary) -> str:
     """What became of the images of a folder, and where the results are."""
     counts, summary = result.run.counts, result.summary
+    images = f"{counts.done} image{'' if counts.done == 1 else 's'}"
     return "\n".join(
         [
-            f"{counts.done} images done, {counts.failed} failed, {counts.skipped} left as they were",
+            f"{images} done, {counts.failed} failed, {counts.skipped} left as they were",
             *([f"{summary.n_cells} cells in {len(summary.images) - len(summary.failed)} images"] if summary else []),
             f"Results: {result.out}",
             "Drop that folder on the window to review them.",

@@ -8,7 +8,7 @@ from typing import Any, cast
 from magicgui.widgets import ComboBox
 from napari.layers import Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, QSize
 from qtpy.QtWidgets import (  # type: ignore[attr-defined]  # QOpenGLWidget is there with each Qt
     QFormLayout,
     QFrame,
@@ -80,6 +80,13 @@ class ToolWidget(QScrollArea):
         self._layout.addStretch()
         if curtain:
             Curtain(self)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Wide enough for what is inside and a scroll bar beside it."""
+        hint, inside, bar = super().sizeHint(), self.widget(), self.verticalScrollBar()
+        if inside is not None and bar is not None:
+            hint.setWidth(inside.sizeHint().width() + bar.sizeHint().width())
+        return hint
 
     def settings(self) -> Settings:
         """The settings of the form."""
