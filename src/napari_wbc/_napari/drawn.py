@@ -13,8 +13,7 @@ MIN_SIDE_PX = 4
 
 def take_drawn(boxes: Shapes, shape: tuple[int, int]) -> Box | None:
     """Take one drawn box, which has no id, out of the layer, clipped to an image of shape (H, W); None if there is none."""
-    ids = boxes.features["cell_id"]
-    rows = [row for row in range(len(ids)) if ids.iloc[row] == 0]
+    rows = np.flatnonzero(boxes.features["cell_id"] == 0).tolist()
     if not rows or getattr(boxes, "_is_creating", False):
         return None
     corners = np.array(boxes.data[rows[0]])
