@@ -27,7 +27,6 @@ from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_wbc._napari.jobs import load_models
-from napari_wbc._napari.origin import origin
 from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.samples import drawn_smear
 from napari_wbc.cells import Analysis, CellTable, RgbImage, Scale
@@ -64,6 +63,13 @@ def wait(until: Callable[[], bool], seconds: float = 60) -> None:
     loop.exec()
 
 
+def wait_for(until: Callable[[], bool], seconds: float = 120) -> None:
+    """`wait`, and no figure if it is not so in time."""
+    wait(until, seconds)
+    if not until():
+        raise TimeoutError(f"not so after {seconds} s")
+
+
 Show: TypeAlias = Callable[[napari.Viewer], Labels]
 """Puts an image and its cells into a window."""
 
@@ -73,9 +79,7 @@ def discs(n_cells: int) -> Show:
 
     def show(viewer: napari.Viewer) -> Labels:
         pixels, analysis = field(n_cells)
-        labels = show_analysis(viewer.layers, viewer.add_image(pixels, rgb=True, name="field"), analysis)
-        assert origin(labels) is not None
-        return labels
+        return show_analysis(viewer.layers, viewer.add_image(pixels, rgb=True, name="field"), analysis)
 
     return show
 
@@ -146,15 +150,15 @@ def main(many: Show, fewer: Show, load: Callable[..., Models]) -> dict[str, floa
     n, row = len(session.analysis.cells), len(session.analysis.cells) // 2
     key(widget, "F")
 
-    def classified(row: int) -> None:
-        wait(lambda: session.analysis.cells[row].outline_source == "human" and not session.waiting and not widget.job.running)
+    def erase_and_wait(row: int) -> None:
+        before = session.analysis.labels
+        erased(session, row, 0)
+        wait_for(lambda: session.analysis.labels is not before and not session.waiting and not widget.job.running)
 
-    erased(session, 0, 0)  # the first loads the models
-    classified(0)
+    erase_and_wait(0)  # the first loads the models
     wait(lambda: False, 1)
     start, busy = time.perf_counter(), time.process_time()
-    erased(session, row, 0)
-    classified(row)
+    erase_and_wait(row)
     found[f"painted cell of {n} measured and classified, ms"] = 1000 * (time.perf_counter() - start)
     found["the same, ms of processor time"] = 1000 * (time.process_time() - busy)
     widget._timer.stop()
@@ -178,7 +182,7 @@ def one_field(times: int = 7) -> dict[str, float]:
         wait(lambda: False, 1)
         start, processor = time.perf_counter(), time.process_time()
         widget.job.run_button.click()
-        wait(lambda: not widget.job.running, 600)
+        wait_for(lambda: not widget.job.running, 600)
         viewer.screenshot(canvas_only=True, flash=False)  # painted
         took.append(1000 * (time.perf_counter() - start))
         busy.append(1000 * (time.process_time() - processor))
@@ -240,7 +244,7 @@ def stalls(image: Path | None, side_px: tuple[int, int] = (3650, 5480)) -> dict[
 
     widget.job._on_step = step
     widget.job.run_button.click()
-    wait(lambda: not widget.job.running, 3600)
+    wait_for(lambda: not widget.job.running, 3600)
     wait(lambda: False, 1)
     print(widget.job.status.text())
     viewer.close()

@@ -31,7 +31,7 @@ def _canvas(viewer: Any) -> Any:
 
 
 def _on_canvas(viewer: Any, layer: Any, point: tuple[float, float]) -> QPointF:
-    canvas, camera = _canvas(viewer), getattr(viewer, "scene", viewer).camera
+    canvas, camera = _canvas(viewer), viewer.scene.camera
     (row, column), (centre_row, centre_column) = layer.data_to_world(point)[-2:], camera.center[-2:]
     return QPointF(
         canvas.width() / 2 + (column - centre_column) * camera.zoom, canvas.height() / 2 + (row - centre_row) * camera.zoom

@@ -15,7 +15,7 @@ from napari.layers.shapes._shapes_mouse_bindings import vertex_insert
 from napari_wbc._napari import inputs, layers, replacing
 from napari_wbc._napari.boxes import put_back
 from napari_wbc._napari.features import box_features, labels_features, read_cells
-from napari_wbc._napari.legible import hide_small_texts_of_coming
+from napari_wbc._napari.legible import hide_small_texts
 from napari_wbc.cells import Analysis, Box, Cell, CellTable, Scale, Segmentation
 from napari_wbc.config import TYPE_COLOURS, USER_TYPE_COLOUR
 from napari_wbc.errors import UnsupportedImageError, UsageError
@@ -294,35 +294,61 @@ def zoom(boxes: Shapes, screen_px_per_px: float) -> bool:
     return bool(boxes.text.visible)
 
 
-def test_texts_are_shown_while_boxes_are_large_enough(analysis: Analysis, image: Image) -> None:
-    _, _, boxes = shown(image, analysis)  # sides 4, 6, 12, 10, 10, 10: median 10 px
-    assert [zoom(boxes, 2.9), zoom(boxes, 3.1), zoom(boxes, 1)] == [False, True, False]
-    put_back(boxes, layers.analysis_layers(image, analysis)[0], analysis)
-    assert [bool(boxes.text.visible), zoom(boxes, 5)] == [False, True]
-    boxes.text.visible = False  # a person wants none
+@pytest.fixture
+def boxes(analysis: Analysis) -> Shapes:
+    """Boxes of sides 4, 6, 12, 10, 10 and 10 px, looked after in a viewer."""
+    viewer, _, made = shown(Image(np.zeros((40, 60, 3), np.uint8), rgb=True, name="field"), analysis)
+    hide_small_texts(viewer)
+    return made
+
+
+def test_texts_are_shown_while_boxes_are_large_enough(boxes: Shapes) -> None:
+    assert [zoom(boxes, 2.9), zoom(boxes, 3.1), zoom(boxes, 1), zoom(boxes, 3)] == [False, True, False, True]
+
+
+def test_texts_stay_as_they_are_when_boxes_are_put_back(boxes: Shapes, analysis: Analysis, image: Image) -> None:
+    labels = layers.analysis_layers(image, analysis)[0]
+    for screen_px_per_px in (5, 1):
+        before = zoom(boxes, screen_px_per_px)
+        put_back(boxes, labels, analysis)
+        assert bool(boxes.text.visible) == before
+    assert zoom(boxes, 5)
+
+
+def test_what_a_person_wants_of_texts_is_kept(boxes: Shapes) -> None:
+    assert zoom(boxes, 5)
+    boxes.text.visible = False
     assert [zoom(boxes, 1), zoom(boxes, 5)] == [False, False]
+    boxes.text.visible = True
+    assert not zoom(boxes, 1)
+    boxes.text.visible = True
+    assert [zoom(boxes, 0.9), zoom(boxes, 5), zoom(boxes, 0.9)] == [True, True, True]
 
 
-def test_texts_of_boxes_that_come_from_a_file_follow_too(analysis: Analysis, image: Image) -> None:
-    _, _, boxes = shown(image, analysis)
+def test_without_boxes_texts_stay_as_they_are(boxes: Shapes) -> None:
+    assert not zoom(boxes, 1)
+    boxes.data = []
+    assert not zoom(boxes, 0.9)
+
+
+def test_texts_of_boxes_that_come_follow_too(boxes: Shapes) -> None:
+    viewer = LayerList()
+    hide_small_texts(viewer)
     zoom(boxes, 1)
-    opened = LayerList()
-    hide_small_texts_of_coming(opened)
-    opened.append(Layer.create(*boxes.as_layer_data_tuple()))
-    assert [zoom(opened[0], 1), zoom(opened[0], 5)] == [False, True]
+    viewer.append(Layer.create(*boxes.as_layer_data_tuple()))
+    assert [zoom(viewer[0], 1), zoom(viewer[0], 5)] == [False, True]
     theirs = Shapes(np.array([[[0, 0], [0, 2], [2, 2], [2, 0]]]), text={"string": {"constant": "theirs"}})
-    opened.append(theirs)
+    viewer.append(theirs)
     assert zoom(theirs, 1)
 
 
-def test_napari_places_no_text_anew_at_a_zoom(analysis: Analysis, image: Image) -> None:
+def test_napari_places_no_text_anew_at_a_zoom(boxes: Shapes) -> None:
     class Napari:
         placed = 0
 
         def _update_text(self) -> None:
             self.placed += 1
 
-    _, _, boxes = shown(image, analysis)
     napari = Napari()
     boxes.events.scale_factor.connect(napari._update_text)
     assert [zoom(boxes, 4), zoom(boxes, 5), zoom(boxes, 6)] == [True] * 3

@@ -228,7 +228,7 @@ def test_the_window_goes_on_while_the_file_of_a_slide_is_looked_for(
     assert SLIDE in gallery.message.text()
     found.set()
     qtbot.waitUntil(lambda: shows_slide(viewer, folder, SLIDE) is not None, timeout=30_000)
-    camera = getattr(viewer, "scene", viewer).camera
+    camera = viewer.scene.camera
     assert camera.center[-2:] == pytest.approx((cell.centroid_y, cell.centroid_x))
     assert gallery.message.text() == keys
     assert len(threads) == 1
@@ -312,7 +312,7 @@ def test_a_slide_in_a_window(
     gallery.view.setCurrentIndex(gallery.crops.index(3))
     gallery.view.clicked.emit(gallery.crops.index(3))
     cell = next(cell for cell in record.cells if cell.cell_id == item.cell_id)
-    camera = getattr(viewer, "scene", viewer).camera
+    camera = viewer.scene.camera
     assert camera.center[-2:] == pytest.approx((cell.centroid_y, cell.centroid_x))
     qtbot.keyClick(gallery.view, Qt.Key.Key_N)
     saved = {cell.cell_id: cell for cell in read_record(folder, SLIDE).cells}[item.cell_id]

@@ -144,7 +144,7 @@ def test_all_open_images_are_analysed(viewer: Any, dock: Opener, run: Opener) ->
 def test_what_is_in_view_is_analysed(viewer: Any, dock: Opener, run: Opener, qtbot: Any) -> None:
     (image,) = viewer.open_sample("napari-wbc", "drawn_smear")
     viewer.show()
-    camera = getattr(viewer, "scene", viewer).camera
+    camera = viewer.scene.camera
     camera.zoom *= 3
     camera.center = (0, 120, 160)
     qtbot.wait(200)

@@ -55,17 +55,22 @@ def add(viewer: Any, name: str) -> Any:
     return viewer.window.add_plugin_dock_widget("napari-wbc", name)[1]
 
 
-def test_the_mouse_draws_paints_and_selects(
-    make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def shown_viewer(make_napari_viewer: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """On the screen, as the mouse needs it."""
     monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
-    viewer = make_napari_viewer(show=True)
+    return make_napari_viewer(show=True)
+
+
+def test_the_mouse_draws_paints_and_selects(shown_viewer: Any, qtbot: Any) -> None:
+    viewer = shown_viewer
     show(viewer)
     widget = review(viewer)
     session = widget.session
     QApplication.processEvents()
     key = {str(k): f for k, f in session.labels.keymap.items()}
 
+    key["Shift+F"](session.labels)  # what is selected already must not be drawn with it
     key["Shift+W"](session.labels)
     widget._timer.stop()
     drag(viewer, session.boxes, [(2, 2), (20, 20)])
@@ -85,6 +90,29 @@ def test_the_mouse_draws_paints_and_selects(
     drag(viewer, session.labels, [(box.y0 - 2, box.x0 + 2), (box.y0 - 2, box.x1 - 2)])
     qtbot.waitUntil(lambda: session.analysis.cells[0].outline_source == "human" and not session.waiting, timeout=60_000)
     assert session.analysis.cells[0].box.y0 < box.y0
+
+
+def test_texts_of_a_dropped_folder_are_shown_where_they_can_be_read(
+    make_napari_viewer: Callable[..., Any], viewer: Any, tmp_path: Path
+) -> None:
+    show(viewer)
+    save(review(viewer).session, tmp_path / "out")
+    other, current = make_napari_viewer(), make_napari_viewer()
+
+    def shown(in_viewer: Any) -> list[bool]:
+        boxes = in_viewer.layers["field boxes"]
+        found = []
+        for screen_px_per_px in (0.1, 5, 0.1):
+            boxes.scale_factor = abs(boxes.scale[-1]) / screen_px_per_px
+            found.append(bool(boxes.text.visible))
+        return found
+
+    for in_viewer in (current, other):
+        in_viewer.open(tmp_path / "out", plugin="napari-wbc")
+    assert shown(current) == [False, True, False]
+    assert shown(other) == [True, True, True]  # a reader does not know into which viewer it reads
+    add(other, "Differential")
+    assert shown(other) == [False, True, False]
 
 
 def test_name_split_undo_and_draw(viewer: Any, qtbot: Any) -> None:

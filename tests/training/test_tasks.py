@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from napari_wbc.cells import Box, Probabilities, RgbImage
 from napari_wbc.nets.deeplab import DeepLabV3Plus
 from napari_wbc.tiling import TILE_PX
-from napari_wbc.training import segmenter_job
+from napari_wbc.training import segmentation, segmenter_job
 from napari_wbc.training.augment import MINUS_ONE_TO_ONE
 from napari_wbc.training.begin import begin
 from napari_wbc.training.classification import ClassifierTask, NamedCell
@@ -159,3 +159,13 @@ def test_crops_of_the_classifier_are_centred_on_the_cell_and_draw_rare_types_mor
         assert abs(x.mean() - 31.5) < 8
         assert 0.4 < dark.float().mean() < 0.95
     np.testing.assert_allclose(made.chances[0] / made.chances[1], 3.0)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_bfloat16_is_left_to_processors_that_compute_in_it(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, seen = nn.Conv2d(3, 1, 1), []
+    network.register_forward_hook(lambda *said: seen.append(said[2].dtype))
+    monkeypatch.setattr(segmentation, "computes_bfloat16", lambda device: native)
+    assert segmentation.forward(network, torch.rand(1, 3, 4, 4), bfloat16=True).dtype == torch.float32
+    segmentation.forward(network, torch.rand(1, 3, 4, 4), bfloat16=False)
+    assert seen == [torch.bfloat16 if native else torch.float32, torch.float32]

@@ -12,7 +12,7 @@ from .blind import blind
 
 TEXT = "A blind reading runs in Second reading.\nWhat is here is seen again when it ends."
 MARGIN_PX = 20
-"""More than a scroll bar, which lies over it."""
+"""More than a scroll bar, which would lie before the text."""
 
 
 class Curtain(QLabel):

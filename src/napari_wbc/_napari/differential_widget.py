@@ -33,6 +33,7 @@ from ..results.folder import slide_of
 from ..results.storage import write_bytes
 from .bars import Bars
 from .blind import blind
+from .canvas import Canvas
 from .controls import button, choice
 from .counts_table import CountsTable
 from .curtain import Curtain
@@ -102,6 +103,7 @@ class Differential(QScrollArea):
         self._timer.start(TICK_MS)
         self.refresh()
         Curtain(self)
+        Canvas(napari_viewer, self)
 
     def sessions(self) -> list[Session]:
         """The reviews that are counted."""

@@ -12,6 +12,7 @@ from ..errors import WbcError
 from ..results.runfile import user
 from . import keys
 from .blind import blind
+from .canvas import Canvas, main_window
 from .controls import button, choice
 from .crops import CROP_PX, ORDERS, Crops
 from .crops_view import View
@@ -24,7 +25,6 @@ from .reviews import Item, Source, address_of, cells_of, open_reviews, results_f
 from .saved import Folder, Saved
 from .session import Session
 from .slide_layer import renew_types, shows_slide
-from .tool import main_window
 from .unattended import Unattended
 
 TICK_MS = 250
@@ -82,6 +82,7 @@ class Gallery(QWidget):
         self._timer.start(TICK_MS)
         self.refresh()
         Curtain(self)
+        Canvas(napari_viewer, self)
 
     def sessions(self) -> list[Session]:
         """The reviews of the open images."""

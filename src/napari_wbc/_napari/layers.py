@@ -17,7 +17,6 @@ from ..cells import Analysis, Box, CellTable, Segmentation
 from ..crop import boxes
 from ..errors import UsageError
 from .features import box_features, colour_of, keep_columns_of_others, labels_features, read_cells, score_features
-from .legible import hide_small_texts
 from .origin import KEY, MadeBy, Origin, layer_id, note, origin
 
 SPARE_IDS = 100
@@ -106,7 +105,6 @@ def boxes_layer(labels: Labels, segmentation: Segmentation) -> Shapes:
         **placing(labels),
     )
     layer.metadata[KEY] = Origin(layer_id(labels), segmentation, layer.features.copy())
-    hide_small_texts(layer)
     return layer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from napari.components import LayerList
-from napari.layers import Shapes
+from napari.layers import Layer, Shapes
 from napari.utils.events import Event
 
 from .origin import origin
@@ -12,27 +12,29 @@ from .origin import origin
 LEGIBLE_PX = 30
 """Least median side of the boxes on the screen, px: smaller, their texts cover each other and the cells."""
 
-HIDDEN = "napari_wbc_texts_hidden"
-"""In the metadata of boxes whose texts are hidden here, and not by a person."""
+STATE, HIDDEN, THEIRS = "napari_wbc_texts", "hidden", "as a person wants"
+"""In the metadata of boxes whose texts are hidden here, or were shown again by a person, to whom they are left from then on."""
 
 PLACES_TEXTS = "_update_text"
-"""What of napari places all texts anew at each zoom, 0.1 s for 600, although none moves: not again."""
+"""Napari's callback that places all texts anew at each zoom, 0.1 s for 600, although none moves. It is disconnected; only texts
+whose size follows the zoom (`text.scaling`) need it."""
 
 
-def hide_small_texts(boxes: Shapes) -> None:
-    """Hide the texts of boxes from now on while the boxes are small on the screen."""
-    _fit(boxes)
-    boxes.events.scale_factor.connect(_on_zoom)
-
-
-def hide_small_texts_of_coming(layers: LayerList) -> None:
-    """The same for boxes that come into a viewer: a reader of files cannot return layers, only what they are made from."""
+def hide_small_texts(layers: LayerList) -> None:
+    """Hide the texts of boxes while these are small on the screen: of all boxes in a viewer, and of all that come into it."""
     layers.events.inserted.connect(_on_inserted)
+    for layer in layers:
+        _watch(layer)
 
 
 def _on_inserted(event: Event) -> None:
-    if isinstance(event.value, Shapes) and origin(event.value) is not None:
-        hide_small_texts(event.value)
+    _watch(event.value)
+
+
+def _watch(layer: Layer) -> None:
+    if isinstance(layer, Shapes) and origin(layer) is not None:
+        _fit(layer)
+        layer.events.scale_factor.connect(_on_zoom)
 
 
 def _on_zoom(event: Event) -> None:
@@ -44,10 +46,15 @@ def _on_zoom(event: Event) -> None:
 
 
 def _fit(boxes: Shapes) -> None:
-    sides = [np.ptp(corners, axis=0) for corners in boxes.data]
-    legible = not sides or np.median(sides) * abs(boxes.scale[-1]) >= LEGIBLE_PX * boxes.scale_factor
-    if legible and boxes.metadata.pop(HIDDEN, False):
+    state, sides = boxes.metadata.get(STATE), [np.ptp(corners, axis=0) for corners in boxes.data]
+    if state == THEIRS or not sides:
+        return
+    legible = np.median(sides) * abs(boxes.scale[-1]) >= LEGIBLE_PX * boxes.scale_factor
+    if state == HIDDEN and boxes.text.visible:
+        boxes.metadata[STATE] = THEIRS
+    elif state == HIDDEN and legible:
+        del boxes.metadata[STATE]
         boxes.text.visible = True
-    elif not legible and boxes.text.visible:
-        boxes.metadata[HIDDEN] = True
+    elif boxes.text.visible and not legible:
+        boxes.metadata[STATE] = HIDDEN
         boxes.text.visible = False

@@ -122,7 +122,7 @@ class SlideLook:
     def _look(self, labels: Labels, slide: Saved, cell_id: int) -> None:
         cell = next(cell for cell in slide.cells if cell.cell_id == cell_id)
         labels.selected_label = cell_id
-        scene = getattr(self._viewer, "scene", self._viewer)
+        scene = self._viewer.scene
         scene.camera.center = (0, *labels.data_to_world((cell.centroid_y, cell.centroid_x)))
         scene.camera.zoom = max(scene.camera.zoom, LOOK_PX / max(cell.box.height, cell.box.width))
 

@@ -8,13 +8,10 @@ PLUGIN = "napari-wbc"
 
 
 def preferences(section: str) -> Any | None:
-    """A section of the preferences, whose attributes may be read and set; None where napari has none.
-
-    That is before napari 0.9, and where napari did not find the plugin by its manifest.
-    """
+    """A section of the preferences, whose attributes may be read and set; None where napari did not find the plugin."""
     try:
         from napari.settings import get_plugin_settings
 
         return getattr(get_plugin_settings(PLUGIN), section)
-    except (ImportError, KeyError):
+    except KeyError:
         return None

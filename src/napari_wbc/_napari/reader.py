@@ -11,7 +11,7 @@ from napari import current_viewer
 from ..images import IMAGE_SUFFIXES, MAX_MEGAPIXELS, read_image
 from ..pyramids import SLIDE_SUFFIXES, is_slide
 from ..results.runfile import NAME
-from .legible import hide_small_texts_of_coming
+from .legible import hide_small_texts
 from .origin import KEY
 from .slide_layer import slide_layer
 
@@ -60,7 +60,7 @@ def read_results(path: str | Sequence[str]) -> list[LayerData]:
 
     viewer = current_viewer()
     if viewer is not None:
-        hide_small_texts_of_coming(viewer.layers)
+        hide_small_texts(viewer.layers)
     return [layer.as_layer_data_tuple() for layer in reviewed_layers(Path(_paths(path)[0]))]
 
 

@@ -19,6 +19,7 @@ from ..review.readings import Reading, export_reading, said_before, write_readin
 from . import jobs, keys
 from .blind import Reading as BlindReading
 from .blind import blind
+from .canvas import main_window
 from .controls import PER_ROW, button, columns
 from .origin import place_of
 from .own_types import own_types
@@ -26,7 +27,7 @@ from .reading_view import SHOWN_PX, Picture, Result
 from .readings import read_by, readers, with_readings
 from .reviews import name_of, session_of
 from .session import Session
-from .tool import ToolWidget, chosen, main_window, window_closed
+from .tool import ToolWidget, chosen, window_closed
 
 MARGIN = 0.6
 

@@ -16,6 +16,7 @@ from . import jobs
 from .autosave import Autosave, discard, kept_work
 from .beside import Beside
 from .blind import blind
+from .canvas import main_window
 from .filing import Filing
 from .keys import Keys, chosen_letters
 from .offer import OfferPanel
@@ -23,7 +24,7 @@ from .panels import Action, FilePanel, NamePanel, OutlinePanel
 from .reviews import session_of
 from .session import Session
 from .status import describe_cell, describe_review
-from .tool import ToolWidget, chosen, main_window, window_closed
+from .tool import ToolWidget, chosen, window_closed
 
 TICK_MS = 250
 """How often the widget looks for what a person has edited: Features table and boxes tell nobody."""

@@ -51,7 +51,7 @@ class Selection:
                 self.labels.selected_label = self.ids[0]
         if look and self.ids:
             cell = cells[self.ids[0]]
-            getattr(self.viewer, "scene", self.viewer).camera.center = (
+            self.viewer.scene.camera.center = (
                 0,
                 *self.labels.data_to_world((cell.centroid_y, cell.centroid_x)),
             )
@@ -99,5 +99,5 @@ class Selection:
             return
         ids = self.boxes.features["cell_id"]
         chosen = [int(ids.iloc[row]) for row in sorted(self.boxes.selected_data) if row < len(ids)]
-        if 0 not in chosen:  # napari selects the box that is being drawn, and draws on while it is selected
+        if chosen != [0]:  # napari selects the box that is being drawn, and draws on while it is selected
             self.select(chosen)

@@ -53,7 +53,7 @@ def describe_scale(scale: Scale) -> str:
 
 
 def _cells(count: int) -> str:
-    return "No white blood cell found." if count == 0 else f"{count} white blood cell{'s' if count > 1 else ''}"
+    return "No white blood cell found." if count == 0 else _count(count, "white blood cell")
 
 
 def describe_cell(cell: Cell | None, n_selected: int = 1) -> str:
@@ -86,15 +86,19 @@ def describe_review(cells: CellTable, n_waiting: int, unsaved: bool) -> str:
 def describe_run(result: RunSummary) -> str:
     """What became of the images of a folder, and where the results are."""
     counts, summary = result.run.counts, result.summary
-    images = f"{counts.done} image{'' if counts.done == 1 else 's'}"
+    n_images = len(summary.images) - len(summary.failed) if summary else 0
     return "\n".join(
         [
-            f"{images} done, {counts.failed} failed, {counts.skipped} left as they were",
-            *([f"{summary.n_cells} cells in {len(summary.images) - len(summary.failed)} images"] if summary else []),
+            f"{_count(counts.done, 'image')} done, {counts.failed} failed, {counts.skipped} left as they were",
+            *([f"{_count(summary.n_cells, 'cell')} in {_count(n_images, 'image')}"] if summary else []),
             f"Results: {result.out}",
             "Drop that folder on the window to review them.",
         ]
     )
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def describe_learnable(found: Learnable) -> str:

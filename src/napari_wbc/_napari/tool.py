@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from magicgui.widgets import ComboBox
 from napari.layers import Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, QSize
-from qtpy.QtWidgets import (  # type: ignore[attr-defined]  # QOpenGLWidget is there with each Qt
-    QFormLayout,
-    QFrame,
-    QMainWindow,
-    QOpenGLWidget,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ..config import Settings, make_settings
 from ..errors import UsageError, WbcError
 from . import jobs
 from .blind import blind
+from .canvas import Canvas, main_window
 from .curtain import Curtain
 from .form import Section, SettingsForm
 from .model_form import ModelForm
@@ -46,7 +39,6 @@ class ToolWidget(QScrollArea):
         self.kept = jobs.KeptModels(load)
         self.job = JobPanel(title, cancelled)
         self.job.run_button.clicked.connect(self._run)
-        viewer.layers.events.removing.connect(self._take_canvas)
         inside = QWidget()
         self._layout = QVBoxLayout(inside)
         self._choices: list[ComboBox] = []
@@ -55,6 +47,7 @@ class ToolWidget(QScrollArea):
         self.setWidget(inside)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        Canvas(viewer, self)
 
     def add_choice(self, label: str, kind: type[Layer]) -> ComboBox:
         """A choice among the layers of a kind; the active layer, if it is one, comes first."""
@@ -103,16 +96,6 @@ class ToolWidget(QScrollArea):
             self.job.cancel()
         return bool(super().event(event))
 
-    def _take_canvas(self, _: object = None) -> None:
-        """Have the canvas of napari own OpenGL before a layer leaves it.
-
-        Napari frees at once what it has painted that layer with, in whichever OpenGL context is current. With Mesa the program
-        crashes at the next repaint if that is another than the one of its canvas.
-        """
-        canvas = canvas_of(main_window(self))
-        if canvas is not None:
-            canvas.makeCurrent()
-
     def start(self) -> None:
         """Start the job with what is chosen."""
         raise NotImplementedError
@@ -134,21 +117,6 @@ class ToolWidget(QScrollArea):
         for layer in layers:
             if layer not in self.viewer.layers:
                 raise UsageError(f"Layer '{layer.name}' was closed while it was analysed; the result is not shown.")
-
-
-def main_window(widget: QWidget) -> QWidget:
-    """The window of napari that a widget belongs to, also from a dock that floats."""
-    window = widget.window()
-    while window is not None and (parent := window.parentWidget()) is not None:
-        window = parent.window()
-    assert window is not None
-    return window
-
-
-def canvas_of(window: QWidget) -> QOpenGLWidget | None:
-    """Where napari paints its layers, in its window."""
-    centre = window.centralWidget() if isinstance(window, QMainWindow) else None
-    return None if centre is None else cast(QOpenGLWidget | None, centre.findChild(QOpenGLWidget))
 
 
 def window_closed(widget: QWidget, watched: QObject | None, event: QEvent | None) -> bool:

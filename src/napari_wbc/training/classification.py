@@ -57,7 +57,7 @@ class ClassifierTask:
     batches_per_epoch
         None: as many as there are whole batches of cells, at least one.
     bfloat16
-        Whether the network's forward pass is in half precision.
+        Whether the network's forward pass is in bfloat16, where the processor or GPU computes in it.
     """
 
     label_smoothing = 0.05
