@@ -31,7 +31,9 @@ ORIGIN = Origin(segmenter="s", classifier="c", settings="x")
 TYPES = (*CELL_TYPES, "unidentified", "artefact")
 IMAGE = "slide 1/a.jpg.png"
 
-quick = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 """For properties that write files, on machines that do other things too."""
 
 
