@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from napari import settings
 
+from napari_wbc._napari import autosave
+
 
 @pytest.fixture(autouse=True)
 def fresh_preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -19,6 +21,12 @@ def fresh_preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     forget()
     yield
     forget()
+
+
+@pytest.fixture(autouse=True)
+def own_autosave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept of reviews that are not saved, in a folder of the test: not where that of whoever runs the tests is."""
+    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -6,13 +6,15 @@ from functools import partial
 
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Shapes
 
 from napari_wbc._napari.beside import Beside
+from napari_wbc._napari.drawn import take_drawn
 from napari_wbc._napari.jobs import KeptModels, ModelChoice
 from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import session_of
 from napari_wbc._napari.session import Session
-from napari_wbc.cells import Field
+from napari_wbc.cells import Box, Field
 from napari_wbc.pipeline import analyse
 from napari_wbc.review import split
 from tests.fakes import load_fakes
@@ -61,3 +63,19 @@ def test_what_failed_is_tried_again_after_an_edit_or_with_other_models(session: 
     session.change_outlines("split", partial(split, cell_id=1))
     beside.work(session, ModelChoice(classifier="mine.safetensors"))
     assert job.started == 3
+
+
+def test_one_drawn_box_is_taken_and_the_boxes_of_cells_stay() -> None:
+    corners = [
+        [(y, x), (y, x + side), (y + side, x + side), (y + side, x)] for y, x, side in ((2, 2, 9), (-4, 30, 20), (50, 50, 2))
+    ]
+    boxes = Shapes(corners, features={"cell_id": [1, 0, 0]})
+    boxes._is_creating = True
+    assert take_drawn(boxes, (64, 40)) is None
+    boxes._is_creating = False
+    assert take_drawn(boxes, (64, 40)) == Box(0, 30, 16, 40)
+    assert list(boxes.features["cell_id"]) == [1, 0]
+    assert take_drawn(boxes, (64, 64)) is None  # drawn by mistake: it goes too
+    assert list(boxes.features["cell_id"]) == [1]
+    assert take_drawn(boxes, (64, 64)) is None
+    assert len(boxes.data) == 1

@@ -144,6 +144,16 @@ def test_a_folder_gives_the_same_bytes_as_the_command_line(tmp_path: Path) -> No
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "expected" / name).read_bytes()
 
 
+def test_one_image_is_one_image(tmp_path: Path) -> None:
+    write_slides(tmp_path / "in")
+    for path in sorted((tmp_path / "in").rglob("*.png"))[1:]:
+        path.unlink()
+    models = jobs.KeptModels(fakes), jobs.ModelChoice()
+    told = describe_run(finish(jobs.analyse_folder(*models, tmp_path / "in", tmp_path / "out", Settings(), retry_failed=False)))
+    assert told.startswith("1 image done, 0 failed, 0 left as they were\n")
+    assert " in 1 image\n" in told
+
+
 def test_training_steps_are_those_of_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_wbc.training import train as training
     from napari_wbc.training.loop import Batch

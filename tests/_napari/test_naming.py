@@ -151,17 +151,17 @@ def test_cells_that_were_analysed_anew_are_not_named_by_the_numbers_of_their_rec
         in_reviews(viewer, [Item(first, 1)])
 
 
-def test_what_a_letter_saves_is_not_offered_as_unsaved(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "kept")
+def test_what_a_letter_saves_is_not_offered_as_unsaved(folder: Path) -> None:
+
     session, other = (reviewed(folder, image) for image in [name for name in read_saved(folder, {}) if types(folder, name)][:2])
     for each in (session, other):
         each.name("smudge", [1])
         autosave.Autosave(each).keep()
-    assert len(list((tmp_path / "kept").iterdir())) == 2
+    assert len(list((autosave.folder_of_kept()).iterdir())) == 2
     unattended = Unattended(Tables())
     unattended.add([session])
     unattended.save()
-    assert [path.name for path in (tmp_path / "kept").iterdir()] == [other.key]
+    assert [path.name for path in (autosave.folder_of_kept()).iterdir()] == [other.key]
     assert (session.unsaved, other.unsaved) == (False, True)
     assert "smudge" in types(folder, name_of(session))
     assert "smudge" not in types(folder, name_of(other))

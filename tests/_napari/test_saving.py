@@ -143,10 +143,10 @@ def test_what_was_changed_elsewhere_is_not_written_over(folder: Path, tmp_path: 
         save(mine, folder)
     assert mine.unsaved
     assert read_record(folder, image) == after
-    keeper = autosave.Autosave(mine, tmp_path / "kept")
+    keeper = autosave.Autosave(mine)
     keeper.keep()
     monkeypatch.setattr(autosave, "_owned", lambda note: False)
-    (kept,) = autosave.kept_work(tmp_path / "kept")
+    (kept,) = autosave.kept_work()
     again = opened(autosave.restore(kept))
     with pytest.raises(UsageError, match="by somebody else"):
         save(again)
@@ -159,9 +159,9 @@ def test_unsaved_work_that_is_taken_up_again_is_saved_where_nobody_has_written(
 ) -> None:
     session = opened(reviewed_layers(folder, "slide-1/field-1.png"))
     session.name("blast", [1])
-    autosave.Autosave(session, tmp_path / "kept").keep()
+    autosave.Autosave(session).keep()
     monkeypatch.setattr(autosave, "_owned", lambda note: False)
-    (kept,) = autosave.kept_work(tmp_path / "kept")
+    (kept,) = autosave.kept_work()
     again = opened(autosave.restore(kept))
     assert save(again).cells[0].cell_type == "blast"
 
@@ -193,7 +193,7 @@ def test_a_review_is_known_through_a_link_to_its_folder(folder: Path, tmp_path: 
         assert with_saved(session.viewer, asked, saved)[0] is session
 
 
-def test_a_review_that_cannot_be_written_is_not_saved(drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_review_that_cannot_be_written_is_not_saved(drawn: Session, tmp_path: Path) -> None:
     save(drawn, tmp_path / "out")
     drawn.name("smudge", [1])
     (tmp_path / "out" / "records").rename(tmp_path / "out" / "away")
@@ -340,7 +340,7 @@ def test_a_copied_layer_is_saved_with_its_outlines(folder: Path) -> None:
     np.testing.assert_array_equal(read_analysis(folder, image).labels, session.analysis.labels)
 
 
-def test_next_and_previous_pass_over_failed_images(folder: Path, tmp_path: Path) -> None:
+def test_next_and_previous_pass_over_failed_images(folder: Path) -> None:
     names = [f"slide-{slide}/field-{i}.png" for slide in (1, 2) for i in (1, 2, 3)]
     seen = [neighbour(folder)]
     while len(seen) < len(names):
@@ -411,19 +411,19 @@ def test_unsaved_work_is_kept_and_given_back(
 
 
 def test_what_was_saved_meanwhile_is_not_kept(drawn: Session, tmp_path: Path) -> None:
-    keeper = autosave.Autosave(drawn, tmp_path / "kept")
+    keeper = autosave.Autosave(drawn)
     with keeper._lock:
         drawn.name("smudge", [1])
         keeper.keep_soon()  # the thread waits
         save(drawn, tmp_path / "out")
     keeper.close()
     keeper.drop()
-    assert not list((tmp_path / "kept").glob("*/note.json"))
+    assert not list(autosave.folder_of_kept().glob("*/note.json"))
 
 
 def test_what_is_kept_is_read_when_it_is_asked_for(drawn: Session, tmp_path: Path) -> None:
     """The thread that writes reads no table that the window writes."""
-    keeper = autosave.Autosave(drawn, tmp_path / "kept")
+    keeper = autosave.Autosave(drawn)
     with keeper._lock:
         drawn.name("smudge", [1])
         for name in ("monocyte", "basophil"):
@@ -437,19 +437,17 @@ def test_what_is_kept_is_read_when_it_is_asked_for(drawn: Session, tmp_path: Pat
 def test_work_is_taken_up_again_after_a_second_kill(drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autosave, "_owned", lambda note: False)
     drawn.name("smudge", [1])
-    autosave.Autosave(drawn, tmp_path / "kept").keep()
+    autosave.Autosave(drawn).keep()
     for _ in range(3):
-        (kept,) = autosave.kept_work(tmp_path / "kept")
+        (kept,) = autosave.kept_work()
         session = opened(autosave.restore(kept))
         np.testing.assert_array_equal(session.pixels, PIXELS)
         assert session.analysis.cells[0].cell_type == "smudge"
-        autosave.Autosave(session, tmp_path / "kept").keep()
+        autosave.Autosave(session).keep()
         autosave.discard(kept)
 
 
-def test_work_of_another_machine_is_offered_when_it_is_old(
-    drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_work_of_another_machine_is_offered_when_it_is_old(drawn: Session, tmp_path: Path) -> None:
     drawn.name("smudge", [1])
     autosave.Autosave(drawn, tmp_path).keep()
     (path,) = tmp_path.glob("*/note.json")
@@ -527,27 +525,27 @@ def test_work_kept_again_says_when(drawn: Session, tmp_path: Path, monkeypatch: 
 
 
 def test_what_could_not_be_kept_is_tried_again_at_the_end(drawn: Session, tmp_path: Path) -> None:
-    (tmp_path / "kept").touch()  # a file, where the folder should be
-    keeper = autosave.Autosave(drawn, tmp_path / "kept")
+    autosave.folder_of_kept().touch()  # a file, where the folder should be
+    keeper = autosave.Autosave(drawn)
     drawn.name("smudge", [1])
     with pytest.raises(UsageError, match="is a file"):
         keeper.keep()
     assert not keeper.due  # not again and again
-    (tmp_path / "kept").unlink()
+    autosave.folder_of_kept().unlink()
     keeper.close()
-    assert len(list((tmp_path / "kept").glob("*/note.json"))) == 1
+    assert len(list(autosave.folder_of_kept().glob("*/note.json"))) == 1
 
 
 def test_a_review_taken_up_again_is_kept_in_the_same_place(drawn: Session, tmp_path: Path) -> None:
     for name in ("smudge", "artefact"):
-        keeper = autosave.Autosave(drawn, tmp_path / "kept")
+        keeper = autosave.Autosave(drawn)
         drawn.name(name, [1])
         keeper.close()
-    (note,) = (tmp_path / "kept").glob("*/note.json")
+    (note,) = autosave.folder_of_kept().glob("*/note.json")
     assert read_record(note.parent, "a-b.png").cells[0].cell_type == "artefact"
     save(drawn, tmp_path / "out")
     keeper.drop()
-    assert not list((tmp_path / "kept").iterdir())
+    assert not list(autosave.folder_of_kept().iterdir())
 
 
 def test_second_readings_come_back_with_their_image_and_change_no_record(drawn: Session, tmp_path: Path) -> None:
@@ -619,12 +617,12 @@ def test_a_reading_that_could_not_be_dropped_is_dropped_by_the_next_letter(
     drawn: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where a new cell has taken the id; and the tables follow the record all the same."""
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "kept")
+
     monkeypatch.setattr(unattended, "review_widgets", list)
     last = read_and_delete_last(drawn, tmp_path / "out")
     drawn.change_outlines("add", partial(add, mask=CORNER))
     drawn.name("blast", [last])
-    autosave.Autosave(drawn, tmp_path / "kept").keep()
+    autosave.Autosave(drawn).keep()
     tables = Tables()
     letters = unattended.Unattended(tables)
     letters.add([drawn])
@@ -641,7 +639,7 @@ def test_a_reading_that_could_not_be_dropped_is_dropped_by_the_next_letter(
     assert ",blast," in (tmp_path / "out" / "cells.csv").read_text()
     letters.save()
     assert read_by(opened(reviewed_layers(tmp_path / "out")), "Bob") == {1: "monocyte"}
-    assert not list((tmp_path / "kept").iterdir())
+    assert not list(autosave.folder_of_kept().iterdir())
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")

@@ -208,6 +208,24 @@ def test_our_undo_takes_strokes_and_types_in_their_order(session: Session) -> No
     check_all_agree(session)
 
 
+def test_a_key_does_not_look_for_pixels_of_which_napari_tells_nothing(session: Session) -> None:
+    session.labels.data[cell(session, 2).box.slices] = 0
+    assert session.name("blast", [1])
+    assert [edit.name for edit in session.history.done] == ["name blast"]
+    session.sync()
+    assert [edit.name for edit in session.history.done] == ["name blast", "paint"]
+    check_all_agree(session)
+    session.undo(), session.undo()
+    assert session.analysis.cells == FOUND.cells
+    check_all_agree(session)
+
+
+def test_a_key_that_changes_nothing_says_so(session: Session) -> None:
+    assert session.confirm([1])
+    assert not session.confirm([1])
+    assert [edit.name for edit in session.history.done] == ["confirm"]
+
+
 @pytest.mark.parametrize(
     "change",
     [partial(split, cell_id=2), partial(merge, ids=[1, 2]), partial(delete, ids=[1, 3]), partial(delete, ids=[1, 2, 3])],

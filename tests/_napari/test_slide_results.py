@@ -15,7 +15,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import Qt
 
-from napari_wbc._napari import autosave, inputs, jobs, saved, slide_layer, widgets
+from napari_wbc._napari import inputs, jobs, saved, slide_layer, widgets
 from napari_wbc._napari.crops import INSIDE_PX, MARGIN
 from napari_wbc._napari.differential_widget import slide as slide_of_source
 from napari_wbc._napari.features import colour_of
@@ -201,9 +201,8 @@ def test_a_part_that_is_too_large_is_a_sentence(slide: Image, monkeypatch: pytes
 
 @pytest.mark.gui
 def test_the_window_goes_on_while_the_file_of_a_slide_is_looked_for(
-    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    make_napari_viewer: Callable[..., Any], folder: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
     found, threads, find = threading.Event(), [], saved.find_slide
 
     def slow(*args: Any) -> Path:
@@ -237,9 +236,8 @@ def test_the_window_goes_on_while_the_file_of_a_slide_is_looked_for(
 
 @pytest.mark.gui
 def test_whoever_goes_on_to_something_else_is_not_taken_to_a_slide(
-    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    make_napari_viewer: Callable[..., Any], folder: Path, qtbot: Any
 ) -> None:
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
     write_smear(folder.parent / "in" / "a.png")
     go(folder.parent / "in", folder, settings=SETTINGS)
     viewer = make_napari_viewer()
@@ -292,9 +290,8 @@ def test_whoever_goes_on_to_something_else_is_not_taken_to_a_slide(
 
 @pytest.mark.gui
 def test_a_slide_in_a_window(
-    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    make_napari_viewer: Callable[..., Any], folder: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
     monkeypatch.setattr(widgets, "is_large", lambda _: True)
     viewer = make_napari_viewer(show=True)
     viewer.open(folder, plugin="napari-wbc")

@@ -117,6 +117,15 @@ def test_segment_crop_classify_is_analyse(viewer: Any, dock: Opener, run: Opener
     check_equals_the_pipeline(viewer, image)
 
 
+def test_a_dock_is_as_wide_as_what_is_inside_and_a_scroll_bar(make_napari_viewer: Opener, qtbot: Any) -> None:
+    viewer = make_napari_viewer(show=True)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Review cells")
+    qtbot.waitUntil(lambda: widget.verticalScrollBar().isVisible(), timeout=10_000)
+    inside = widget.widget()
+    assert inside.width() >= inside.sizeHint().width()
+    assert not widget.horizontalScrollBar().isVisible()
+
+
 def test_settings_of_the_form_are_used(viewer: Any, dock: Opener, run: Opener) -> None:
     (image,) = viewer.open_sample("napari-wbc", "drawn_smear")
     widget = dock("Analyse image")

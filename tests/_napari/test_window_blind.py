@@ -15,8 +15,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QLabel
 
-from napari_wbc._napari import autosave
 from napari_wbc._napari.blind import blind
+from napari_wbc._napari.curtain import Curtain
 from napari_wbc._napari.gallery import RESULTS_FOLDER
 from napari_wbc._napari.jobs import KeptModels
 from napari_wbc._napari.layers import analysis_layers
@@ -38,9 +38,8 @@ OTHERS = ("Review cells", "Gallery of cells", "Differential", "Analyse image", "
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
     """A window with three named cells, saved in `out`."""
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
     viewer = make_napari_viewer()
     image = viewer.add_image(PIXELS.copy(), rgb=True, name="field")
     show_analysis(viewer.layers, image, analyse(Field(PIXELS, 0.3), load_fakes()))
@@ -106,6 +105,18 @@ def test_what_is_open_before_and_what_is_opened_meanwhile_tells_nothing(viewer: 
     gallery.refresh()
     assert review.cell.text().startswith("No cell") or "artefact" in review.cell.text()
     assert gallery.isEnabled()
+
+
+def test_no_scroll_bar_lies_before_the_text_of_the_curtain(viewer: Any, tmp_path: Path) -> None:
+    review = add(viewer, "Review cells")
+    review.job.run_button.click()
+    save(review.session, tmp_path / "out")
+    reading = add(viewer, "Second reading")
+    reading.job.run_button.click()
+    curtain, bar = review.findChild(Curtain), review.verticalScrollBar()
+    assert curtain.geometry() == review.rect()
+    assert curtain.margin() > bar.sizeHint().width()
+    reading.job.cancel_button.click()
 
 
 def test_layers_that_come_during_a_reading_are_taken_away_until_it_ends(viewer: Any, qtbot: Any, tmp_path: Path) -> None:

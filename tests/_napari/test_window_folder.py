@@ -12,7 +12,7 @@ from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
-from napari_wbc._napari import autosave, saved
+from napari_wbc._napari import saved
 from napari_wbc._napari.differential_widget import FOLDER, OPEN_IMAGES, SLIDE, TICK_MS
 from napari_wbc._napari.gallery import RESULTS_FOLDER
 from napari_wbc._napari.origin import place_of
@@ -55,10 +55,7 @@ def gallery_over(viewer: Any, folder: Path, qtbot: Any) -> Any:
 
 
 @pytest.mark.gui
-def test_a_whole_results_folder(
-    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+def test_a_whole_results_folder(make_napari_viewer: Callable[..., Any], folder: Path, qtbot: Any) -> None:
     viewer = make_napari_viewer()
     done = [record for record in iter_records(folder) if record.row.status == "done"]
     n_all = sum(len(record.cells) for record in done)
@@ -118,9 +115,8 @@ def test_a_whole_results_folder(
 
 @pytest.mark.gui
 def test_the_differential_of_a_folder_follows_at_once(
-    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    make_napari_viewer: Callable[..., Any], folder: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
     monkeypatch.setattr(saved, "READ_EVERY_S", 3600.0)  # looking at the folder again is not what tells it
     viewer = make_napari_viewer()
     widget, gallery, counts = reviewed(viewer, folder)
@@ -146,9 +142,8 @@ def test_the_differential_of_a_folder_follows_at_once(
 
 @pytest.mark.gui
 def test_closing_the_window_makes_the_tables_of_what_was_named(
-    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    make_napari_viewer: Callable[..., Any], folder: Path, qtbot: Any
 ) -> None:
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
     viewer = make_napari_viewer()
     gallery = gallery_over(viewer, folder, qtbot)
     first = viewer.layers[0]
@@ -177,9 +172,8 @@ def test_closing_the_window_makes_the_tables_of_what_was_named(
 
 @pytest.mark.gui
 def test_a_letter_saves_the_reviews_that_it_touches_and_no_others(
-    make_napari_viewer: Callable[..., Any], folder: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    make_napari_viewer: Callable[..., Any], folder: Path, qtbot: Any
 ) -> None:
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
     viewer = make_napari_viewer()
     gallery = gallery_over(viewer, folder, qtbot)
     first = place_of(viewer.layers[0]).image

@@ -31,8 +31,7 @@ PIXELS = smear(3, n_cells=3, shape=(96, 240))
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
     return make_napari_viewer()
 
 
@@ -56,9 +55,8 @@ def add(viewer: Any, name: str) -> Any:
 
 
 @pytest.fixture
-def shown_viewer(make_napari_viewer: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def shown_viewer(make_napari_viewer: Callable[..., Any]) -> Any:
     """On the screen, as the mouse needs it."""
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
     return make_napari_viewer(show=True)
 
 
@@ -272,7 +270,7 @@ def test_ten_thousand_crops_are_cut_when_seen(viewer: Any, qtbot: Any) -> None:
     assert seen < len(crops._pixmaps) < 400
 
 
-def test_save_next_and_previous(viewer: Any, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_save_next_and_previous(viewer: Any, tmp_path: Path, qtbot: Any) -> None:
     for name in ("one", "two"):
         show(viewer, smear(len(name) + ord(name[0]), n_cells=2, shape=(96, 200)), name)
         widget = review(viewer)

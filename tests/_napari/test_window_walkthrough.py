@@ -10,7 +10,6 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_wbc._napari import autosave
 from napari_wbc._napari.jobs import KeptModels
 from napari_wbc._napari.saving import save
 from tests.fakes import load_fakes
@@ -18,8 +17,7 @@ from tests.fakes import load_fakes
 pytestmark = pytest.mark.gui
 
 
-def test_ten_steps(make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(autosave, "folder_of_kept", lambda: tmp_path / "autosave")
+def test_ten_steps(make_napari_viewer: Callable[..., Any], qtbot: Any, tmp_path: Path) -> None:
     viewer = make_napari_viewer()
 
     def opened(name: str) -> Any:

@@ -136,8 +136,8 @@ def read_measured(layer: Labels) -> Analysis:
 
 def rectangles(found: list[Box]) -> npt.NDArray[np.float64]:
     """Half-open boxes as rectangles (N, 4, 2) of (y, x) on the edges of pixels: the centre of pixel 0 is 0.0."""
-    corners = [[(b.y0, b.x0), (b.y0, b.x1), (b.y1, b.x1), (b.y1, b.x0)] for b in found]
-    return np.array(corners, dtype=np.float64).reshape(-1, 4, 2) - 0.5
+    sides = np.array([(b.y0, b.x0, b.y1, b.x1) for b in found], dtype=np.float64).reshape(-1, 4)
+    return sides[:, [[0, 1], [0, 3], [2, 3], [2, 1]]] - 0.5
 
 
 def type_colours(cells: CellTable, last_id: int) -> CyclicLabelColormap:

@@ -41,7 +41,7 @@ class Mirror:
     last_id
         The largest id that a cell has ever had here; new cells go on from it.
     changed, touched
-        Emitted with the ids of the cells that have changed; and when pixels may have changed: call `sync` soon.
+        Emitted with the ids of the cells that have changed; and when pixels may have changed: call `sync_told` soon.
     """
 
     changed = Signal(frozenset)
@@ -55,7 +55,7 @@ class Mirror:
         self.history, self.waiting = History(), set[int]()
         self.last_id = max((cell.cell_id for cell in self.analysis.cells), default=0)
         self.by = user()
-        self._writing = False
+        self._writing, self._told = False, True
         boxes = [layer for layer in made_from(viewer.layers, labels, Shapes) if isinstance(layer, Shapes)]
         self.types = types_layer(labels, self.analysis)
         viewer.layers.insert(viewer.layers.index(labels) + 1, self.types)
@@ -100,9 +100,14 @@ class Mirror:
         return self._redone() if self.history.undone else ""
 
     def sync(self) -> None:
-        """Read what a person has edited in pixels, Features table and boxes; Features table and boxes emit no event."""
+        """Read what a person has edited in pixels, Features table and boxes."""
+        self._told = False
         self._sync_pixels()
         self.sync_types()
+
+    def sync_told(self) -> None:
+        """As `sync`, but pixels only where napari tells that they may have changed; it tells nothing of table and boxes."""
+        self.sync() if self._told else self.sync_types()
 
     def sync_types(self) -> None:
         """Read what a person has edited in the Features table and in the boxes; quick."""
@@ -145,10 +150,11 @@ class Mirror:
         self._show(self.history.done[-1])
         return self.history.done[-1].name
 
-    def _to(self, name: str, after: Analysis, changed: Box | None = None) -> None:
+    def _to(self, name: str, after: Analysis, changed: Box | None = None) -> Edit:
         edit = self.history.record(name, self.analysis, after, changed)
         self.analysis = after
         self._show(edit, frozenset(i for i, cell in edit.cells_before.items() if cell is None))
+        return edit
 
     def _show(self, edit: Edit, new: Collection[int] = ()) -> None:
         """Bring the layers in line with an edit that `analysis` has had; `new` cells have ids that others may have had."""
@@ -168,4 +174,5 @@ class Mirror:
 
     def _on_pixels(self, _: object = None) -> None:
         if not self._writing:
+            self._told = True
             self.touched.emit()

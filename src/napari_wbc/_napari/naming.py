@@ -117,11 +117,8 @@ def _is_gone(source: Source, opened: Collection[Address]) -> bool:
 
 def _named_in_review(session: Session, ids: Sequence[int], name: str | None) -> list[Named]:
     """Name or confirm cells of a review; nothing, where they were called so already."""
-    session.sync()  # what was painted before is an edit of its own
-    before = session.history.done[-1:]
-    session.confirm(ids) if name is None else session.name(name, ids)
-    after = session.history.done[-1:]
-    return [] if after == before else [Named(session, ids[0], after[0])]
+    done = session.confirm(ids) if name is None else session.name(name, ids)
+    return [Named(session, ids[0], done)] if done else []
 
 
 def _undo(named: Named) -> Source | None:

@@ -43,7 +43,7 @@ class ReviewCells(ToolWidget):
         self.session: Session | None = None
         self._keys: Keys | None = None
         self._autosave: Autosave | None = None
-        self._touched, self._ticks = False, 0
+        self._ticks = 0
         self.beside, self.filing = Beside(self), Filing(self)
         self.labels = self.add_choice("Cells", Labels)
         self.reader = QLineEdit()
@@ -169,11 +169,7 @@ class ReviewCells(ToolWidget):
 
     def _work(self, session: Session) -> None:
         if not blind.on:  # else its layers are out of the viewer
-            if self._touched:
-                self._touched = False
-                session.sync()
-            else:
-                session.sync_types()
+            session.sync_told()
             self.beside.work(session, self.models.choice())
         self.filing.tables.check()
         self.names.show_own()
@@ -183,7 +179,6 @@ class ReviewCells(ToolWidget):
 
     def _on_touched(self) -> None:
         """A stroke of the brush has ended: look at it as soon as napari is done with it."""
-        self._touched = True
         self._soon.start()
 
     def _refresh(self, _: object = None) -> None:

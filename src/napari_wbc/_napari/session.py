@@ -71,16 +71,16 @@ class Session(Mirror):
         self._saved = (self.analysis, self.vouched) if saved else None
         self.changed.emit(frozenset())
 
-    def name(self, cell_type: str, ids: Collection[int] | None = None) -> None:
-        """Give the selected cells, or those named, a type."""
-        self.sync()
+    def name(self, cell_type: str, ids: Collection[int] | None = None) -> Edit:
+        """Give the selected cells, or those named, a type; returns what that changed, which is false if nothing."""
+        self.sync_told()
         wanted = self.wanted(ids)
-        self._to(f"name {cell_type}", rename(self.analysis, wanted, cell_type, self.by, now()))
+        return self._to(f"name {cell_type}", rename(self.analysis, wanted, cell_type, self.by, now()))
 
-    def confirm(self, ids: Collection[int] | None = None) -> None:
-        """Mark the selected cells, or those named, as reviewed."""
-        self.sync()
-        self._to("confirm", confirm(self.analysis, self.wanted(ids), self.by, now()))
+    def confirm(self, ids: Collection[int] | None = None) -> Edit:
+        """Mark the selected cells, or those named, as reviewed; returns what `name` does."""
+        self.sync_told()
+        return self._to("confirm", confirm(self.analysis, self.wanted(ids), self.by, now()))
 
     def change_outlines(self, name: str, change: Change) -> None:
         """Change outlines by a verb of `review.outlines`, with its other arguments bound."""
