@@ -148,7 +148,7 @@ def train_classifier(data: Data, cases: Sequence[Case], weights: Path, n_seen: i
     model.feature_scale = feature_scale(model, cells)
     model.to(memory_format=torch.channels_last)
     task = ClassifierTask(
-        model, cells, cells[:1], len(data.types), IMAGENET, batch=BATCH * 4, strength=COLOUR,
+        model, cells, cells[:1], IMAGENET, batch=BATCH * 4, strength=COLOUR,
         batches_per_epoch=max(1, n_seen // (BATCH * 4)), seed=seed, bfloat16=BFLOAT16,
     )  # fmt: skip
     return train(task, Plan(1, seed=seed))

@@ -112,7 +112,7 @@ def export_classifier(work: Path, path: Path, metrics: dict[str, str]) -> None:
     network = architecture.build(len(OUTPUTS))
     network.load_state_dict(weights)
     cells = named_cells("dev")
-    task = ClassifierTask(network, cells, cells, len(OUTPUTS), NORMALISATION, margin=MARGIN)
+    task = ClassifierTask(network, cells, cells, NORMALISATION, margin=MARGIN)
     targets = torch.tensor([cell.target for cell in cells])
     plain = torch.from_numpy(task.predict(network.eval(), 0.0))
     task.validation = elsewhere(cells)

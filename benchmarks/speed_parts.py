@@ -50,10 +50,10 @@ def memory_gb(command: Sequence[str]) -> tuple[float, float]:
     """Seconds of a command, and the peak memory of the largest of its processes, GB."""
     start = time.perf_counter()
     watched = [sys.executable, "-c", WATCH, *command]
-    code, kilobytes = subprocess.run(watched, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    code, kibibytes = subprocess.run(watched, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
     if int(code):
         raise SystemExit(f"{' '.join(command[:4])} … ended with exit code {code}")
-    return time.perf_counter() - start, int(kilobytes) / 1e6
+    return time.perf_counter() - start, int(kibibytes) * 1024 / 1e9
 
 
 def networks_alone(fields: Sequence[Path], workers: int, segmenter: str = "default", um_per_px: float | None = None) -> float:

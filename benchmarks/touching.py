@@ -73,8 +73,8 @@ def parted(sample: Sample, segmenter: Segmenter, settings: Settings) -> bool:
     return len(matches) == int(sample.labels.max())
 
 
-def sets(known_px: float) -> Iterator[tuple[str, Settings, list[Sample], list[Patch]]]:
-    """Name, settings, images to paste into, and cells to paste, of each set; `known_px` is what `--um-per-px` is made from."""
+def sets(known_um: float) -> Iterator[tuple[str, Settings, list[Sample], list[Patch]]]:
+    """Name, settings, images to paste into, and cells to paste, of each set; `known_um` is what `--um-per-px` is made from."""
     fields = [sample_of(real) for real in devdata.bccd("dev")]
     yield "bccd dev", Settings(), fields, cut_patches(fields)
     for name in ("dataset1", "dataset2"):
@@ -87,7 +87,7 @@ def sets(known_px: float) -> Iterator[tuple[str, Settings, list[Sample], list[Pa
                 patches.append(patch)
                 bases.append(on_plain_background(patch, background, 4 * max(patch.mask.shape)))
         median_px = float(np.median([2 * np.sqrt(patch.mask.sum() / np.pi) for patch in patches]))
-        yield f"zheng {name}", Settings(um_per_px=round(known_px / median_px, 4)), bases, patches
+        yield f"zheng {name}", Settings(um_per_px=round(known_um / median_px, 4)), bases, patches
 
 
 def main() -> None:

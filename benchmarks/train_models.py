@@ -111,7 +111,7 @@ def classifier_task(folder: Path, start: Path, width: int = 512) -> ClassifierTa
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "feature_scale.json").write_text(json.dumps(model.feature_scale))
     return ClassifierTask(
-        model.to(memory_format=torch.channels_last), train, dev, len(OUTPUTS), NORMALISATION,
+        model.to(memory_format=torch.channels_last), train, dev, NORMALISATION,
         margin=MARGIN, strength=RECIPE.strength, mixed=RECIPE.mixed,
     )  # fmt: skip
 

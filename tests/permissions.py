@@ -1,4 +1,4 @@
-"""Folders that may not be looked into, also where root runs the tests, who otherwise may look everywhere."""
+"""Files and folders that may not be looked into, also where root runs the tests, who otherwise may look everywhere."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _OVERRIDES = 1 << 1 | 1 << 2
 
 
 @contextmanager
-def closed(folder: Path) -> Iterator[None]:
-    """Within, this thread may not look into the folder."""
-    mode = folder.stat().st_mode
-    folder.chmod(0)
+def closed(path: Path) -> Iterator[None]:
+    """Within, this thread may not look into the file or folder."""
+    mode = path.stat().st_mode
+    path.chmod(0)
     try:
         with _as_everybody():
             try:
-                os.listdir(folder)
+                os.listdir(path) if path.is_dir() else path.open("rb").close()
             except PermissionError:
                 yield
             else:
-                pytest.skip("permissions close no folder here")
+                pytest.skip("permissions close nothing here")
     finally:
-        folder.chmod(mode)
+        path.chmod(mode)
 
 
 @contextmanager

@@ -330,9 +330,10 @@ def test_models_are_not_loaded_where_the_inputs_are_wrong(tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_results_inside_the_input_are_not_taken_for_images(smears: Path) -> None:
-    go(smears, smears / "results")
-    go(smears, smears / "results")
+@pytest.mark.parametrize("pattern", ["", "*", "**/*.*"])
+def test_results_inside_the_input_are_not_taken_for_images(smears: Path, pattern: str) -> None:
+    go(smears / pattern, smears / "results")
+    go(smears / pattern, smears / "results")
     assert counts(smears / "results") == {"skipped": 6}
 
 

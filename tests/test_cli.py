@@ -302,8 +302,10 @@ def test_a_folder_of_the_input_that_is_closed_is_told_at_the_end_and_is_exit_cod
         result = call("run", smears, tmp_path / "out")
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (1, "Not searched, so images may be missing: slide-2")
     assert read_run(tmp_path / "out").unsearched == ("slide-2",)
-    again = call("run", smears, tmp_path / "out")
-    assert (again.exit_code, "Not searched" in again.stdout) == (0, False)
+    collected = call("collect", tmp_path / "out")
+    assert (collected.exit_code, collected.stdout.splitlines()[-1]) == (1, result.stdout.splitlines()[-1])
+    for again in (call("run", smears, tmp_path / "out"), call("collect", tmp_path / "out")):
+        assert (again.exit_code, "Not searched" in again.stdout) == (0, False)
 
 
 def test_an_empty_path_is_wrong_use(smears: Path, tmp_path: Path, asked: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,6 +329,32 @@ def test_ctrl_c_is_exit_code_130(smears: Path, tmp_path: Path, monkeypatch: pyte
     result = call("run", smears, tmp_path / "out")
     assert result.exit_code == 130
     assert "the same command continues" in result.stderr
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("command", "patched", "says"),
+    [
+        ("demo OUT", "_cli.demo.draw", "Stopped. It begins only with a new or empty folder: name another, or remove this one."),
+        ("export coco IN OUT", "exchange.transfer.export_results", "Stopped. It begins only with a new or empty folder"),
+        ("train segmenter IN -o OUT", "training.train.train", "Stopped. What is finished is kept; --resume continues."),
+        ("crossval segmenter IN -o OUT", "training.crossval.crossval", "What is finished is kept; the same command continues."),
+        ("import coco IN OUT", "exchange.transfer.import_into", "What is finished is kept; give the same command again."),
+        ("collect IN", "batch.collect.collect", "Stopped."),
+    ],
+)
+def test_ctrl_c_promises_only_what_is_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, patched: str, says: str
+) -> None:
+    monkeypatch.setattr(f"napari_wbc.{patched}", interrupt)
+    words = command.replace("IN", str(tmp_path)).replace("OUT", str(tmp_path / "out")).split()
+    result = call(*words)
+    assert result.exit_code == 130
+    assert says in result.stderr
+    assert ("continues" in result.stderr) == ("continues" in says)
 
 
 @pytest.mark.parametrize("debug", [False, True])

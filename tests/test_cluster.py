@@ -13,7 +13,7 @@ import pytest
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
-from napari_wbc.errors import CheckpointError, WorkersError  # noqa: E402
+from napari_wbc.errors import CheckpointError, UsageError, WorkersError  # noqa: E402
 from napari_wbc.results.runfile import read_run  # noqa: E402
 from tests.runs import contract, counts, go, images, timeless  # noqa: E402
 from tests.smears import write_slides  # noqa: E402
@@ -78,6 +78,12 @@ def test_a_lost_scheduler_stops_the_run_and_the_same_call_continues(
     go(smears, tmp_path / "out")
     go(smears, tmp_path / "none")
     assert contract(tmp_path / "out") == contract(tmp_path / "none")
+
+
+@pytest.mark.parametrize("address", ["foo", "tcp://foo", "tcp://foo:bar", "http://127.0.0.1:8786", ""])
+def test_what_is_no_address_is_wrong_use_at_once(tmp_path: Path, address: str) -> None:
+    with pytest.raises(UsageError, match=r"--cluster takes .*tcp://HOST:8786.*found '"):
+        go(write_slides(tmp_path / "in", 1, 1), tmp_path / "out", cluster=address)
 
 
 def test_no_cluster_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

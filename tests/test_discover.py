@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 from pathlib import Path
@@ -57,6 +58,12 @@ def test_patterns_are_expanded_and_a_file_of_that_very_name_goes_before(smears: 
     assert found(str(smears / "odd[1].png"), tmp_path / "out") == ["odd[1].png"]
 
 
+def test_brackets_in_the_working_folder_are_no_pattern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(touch(tmp_path / "run [1]", "a.png", "b/c.png"))
+    assert found("*.png", tmp_path / "out") == ["a.png"]
+    assert discover("b/*.png", tmp_path / "out").images[0].path == tmp_path / "run [1]" / "b" / "c.png"
+
+
 def test_relative_inputs_are_found(smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(smears)
     assert found([".", "b/../b"], tmp_path / "out") == ["a/x/3.tiff", "b/1.png", "b/2.JPG", "top.bmp"]
@@ -70,6 +77,45 @@ def test_results_inside_the_input_are_not_searched(smears: Path) -> None:
 def test_the_input_may_not_be_the_results_folder(smears: Path) -> None:
     with pytest.raises(UsageError, match="both input and results folder"):
         discover(smears, smears)
+
+
+@pytest.fixture
+def with_results(smears: Path) -> Path:
+    """`out` is the results folder and `b/old` is another, both with label images."""
+    for folder in ("out", "b/old"):
+        touch(smears, *(f"{folder}/{name}" for name in ("run.json", "records/x.json", "labels/b/1.png.tif", "replaced/y.png")))
+    return smears
+
+
+@pytest.mark.parametrize("pattern", ["**/*.*", "**", "*"])
+def test_a_pattern_does_not_reach_into_results(with_results: Path, pattern: str) -> None:
+    names = ["a/x/3.tiff", "b/1.png", "b/2.JPG", "top.bmp"]
+    assert found(str(with_results / pattern), with_results / "out") == names
+    by_the_shell = glob.glob(str(with_results / pattern), recursive=True)
+    assert found(by_the_shell, with_results / "out") == names
+
+
+def test_results_that_a_pattern_finds_do_not_change_the_root(tmp_path: Path) -> None:
+    touch(tmp_path, "s/1.tif", "s/2.tif")
+    (tmp_path / "out").mkdir()
+    before = discover([str(tmp_path / "**" / "*.tif"), str(tmp_path / "*")], tmp_path / "out")
+    touch(tmp_path, "out/run.json", "out/records/1.tif.json", "out/labels/1.tif.tif")
+    assert before == discover([str(tmp_path / "**" / "*.tif"), str(tmp_path / "*")], tmp_path / "out")
+    assert (before.root, [image.name for image in before.images]) == (tmp_path / "s", ["1.tif", "2.tif"])
+
+
+def test_images_kept_in_a_results_folder_are_found_where_they_alone_are_named(with_results: Path) -> None:
+    touch(with_results, "out/images/part.png")
+    for inputs in (with_results / "out" / "images", [with_results / "out" / "images" / "part.png"]):
+        assert found(inputs, with_results / "out") == ["part.png"]
+
+
+def test_no_image_outside_of_results_is_wrong_use_that_names_them(with_results: Path, tmp_path: Path) -> None:
+    old = with_results / "b" / "old"
+    touch(tmp_path, "only/c/run.json", "only/c/records/x", "only/c/labels/1.tif")
+    for inputs, results in ((old, old), ([old, with_results / "out"], old), (tmp_path / "only", tmp_path / "only" / "c")):
+        with pytest.raises(UsageError, match=rf"No image found in .*Results folders are not searched: .*{results}"):
+            discover(inputs, tmp_path / "new")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
@@ -113,6 +159,15 @@ def test_a_name_that_is_not_utf_8_has_one_that_can_be_recorded(tmp_path: Path) -
     assert all(len(part.encode()) <= 250 for name in names for part in name.split("/"))
     assert all(name.startswith("\\xfe\\xfe") for name in names)
     assert names == found(tmp_path / "in", tmp_path / "out")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_two_names_that_are_recorded_alike_are_wrong_use(tmp_path: Path) -> None:
+    touch(tmp_path / "in", r"\xff.png")
+    assert found(tmp_path / "in", tmp_path / "out") == [r"\xff.png"]
+    open(os.fsencode(tmp_path) + b"/in/\xff.png", "wb").close()
+    with pytest.raises(UsageError, match=r"two images .*\\xff\.png.* Rename"):
+        discover(tmp_path / "in", tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["nothing", "*.webp"])

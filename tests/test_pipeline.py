@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from napari_wbc import scale
 from napari_wbc.cells import Analysis, Domain, Field, Probabilities, RgbImage, Segmentation
 from napari_wbc.config import CELL_TYPES, UNIDENTIFIED, Settings
+from napari_wbc.errors import ImageTooLargeError, UnsupportedImageError
 from napari_wbc.pipeline import (
     Models,
     analyse,
@@ -240,10 +242,49 @@ def test_where_an_assumed_scale_shows_nothing_another_is_tried() -> None:
     assert segment_cells(image[:, :, ::-1] * 0 + np.uint8(230), OnlyAt()).scale.source == "assumed"
 
 
-@pytest.mark.parametrize("array", [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.uint16)])
+class ResizedError(Exception):
+    """The image would have been resized."""
+
+
+@pytest.mark.parametrize(
+    ("shape", "um_per_px", "settings", "says"),
+    [
+        ((1200, 1600), None, Settings(um_per_px=8.5), r"1600 × 1200 px .* 8\.5 µm/px, as the settings say, .* 4800 megapixels"),
+        ((1200, 1600), 5.0, Settings(), r"5 µm/px, as the file says, .* 1661 megapixels .* more than the 1200"),
+        ((1200, 1600), 5.0, Settings(max_megapixels=1), "more than the 1200"),
+        ((1200, 1600), 5.0, Settings(max_megapixels=200), "more than the 1600"),
+        ((1200, 1600), 5.0, Settings(max_megapixels=250), None),
+        ((10_000, 15_000), 0.45, Settings(), None),
+    ],
+)
+def test_what_would_be_too_large_at_the_analysis_scale_is_refused_before_it_is_resized(
+    shape: tuple[int, int], um_per_px: float | None, settings: Settings, says: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 8.5 µm per pixel every pixel becomes 50 × 50 at 0.17: 1.92 megapixels become 4800."""
+
+    def resize(*_: object) -> RgbImage:
+        raise ResizedError
+
+    monkeypatch.setattr(scale, "to_analysis", resize)
+    field = Field(np.broadcast_to(np.uint8(200), (*shape, 3)), um_per_px)
+    with pytest.raises(ResizedError if says is None else ImageTooLargeError, match=says):
+        segment_cells(field, FakeSegmenter(), settings)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4)),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.uint16),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 0, 3), np.uint8),
+    ],
+)
 def test_arrays_that_are_no_rgb_image_are_refused(array: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8, found"):
-        as_field(array)
+    for image in (array, Field(array, 0.1)):
+        with pytest.raises(UnsupportedImageError, match=r"\(H, W, 3\) uint8 with at least one pixel, found \("):
+            as_field(image)
     assert as_field(Field(np.zeros((4, 4, 3), np.uint8), 0.1)).um_per_px == 0.1
 
 

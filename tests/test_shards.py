@@ -72,6 +72,26 @@ def test_a_run_is_unfinished_where_a_shard_is_missing_or_was_stopped_and_the_log
     assert json.loads((tmp_path / "out" / "run.json").read_bytes())["finished_at"] is None
 
 
+def test_what_one_shard_could_not_search_is_not_forgotten(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, folder in enumerate(("slide-1", "slide-2", "slide-1")):
+        with monkeypatch.context() as patch:
+            forbid(patch, folder)
+            go(smears, tmp_path / "out", shard=Shard(number, 4))
+    go(smears, tmp_path / "out", shard=Shard(3, 4))
+    assert merge_reports(tmp_path / "out").unsearched == ("slide-1", "slide-2")
+
+
+def test_shards_of_other_threads_are_told(smears: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number, threads in enumerate((1, 1, 4)):
+        models = load_fakes()
+        models.segmenter.threads = threads  # type: ignore[misc]
+        go(smears, tmp_path / "out", lambda: models, shard=Shard(number, 3))  # noqa: B023
+    collect(tmp_path / "out")
+    assert "The shards ran with 1, 4 threads each" in caplog.text
+
+
 def test_reports_that_cannot_be_looked_at_are_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shards").mkdir()
     forbid(monkeypatch, "shards")

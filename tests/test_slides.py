@@ -415,8 +415,9 @@ def test_what_a_slide_is_goes_by_suffix_or_by_tiles_and_size(tmp_path: Path) -> 
     assert pyramids.is_slide(tiled, 0.5)
     assert not pyramids.is_slide(tiled, 2.0)
     assert pyramids.is_slide(tmp_path / "missing.SVS", 2.0)
-    (tmp_path / "b.tif").write_bytes(b"II*\0 no TIFF")
-    assert not pyramids.is_slide(tmp_path / "b.tif", 1.0)
+    for data in (b"II*\0 no TIFF", b"II*", b""):
+        (tmp_path / "b.tif").write_bytes(data)
+        assert not pyramids.is_slide(tmp_path / "b.tif", 1.0)
 
 
 def test_verify_analyses_a_slide_again_and_notices_what_is_not_reproducible(folder: Path, tmp_path: Path) -> None:

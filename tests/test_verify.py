@@ -16,6 +16,7 @@ from napari_wbc.errors import ModelMemoryError, ResultsError, UsageError
 from napari_wbc.pipeline import Models
 from napari_wbc.results import iter_records, read_analysis, read_record, write_analysis
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
+from tests.permissions import closed
 from tests.runs import go
 from tests.smears import write_slides, write_smear
 from tests.steps import watch
@@ -111,6 +112,21 @@ def test_a_folder_that_cannot_be_searched_is_named(out: Path, monkeypatch: pytes
         with monkeypatch.context() as patch:
             forbid(patch, folder)
             assert problems(check(out, sample=0)) == {folder: "cannot be searched"}
+
+
+def test_a_table_that_cannot_be_read_hides_nothing_else_that_is_wrong(out: Path) -> None:
+    spoil_labels(out)
+    (out / "images.csv").unlink()
+    with closed(out / "cells.csv"):
+        found = check(out, sample=0)
+    wanted = {"labels/slide-1/field-1.png.tif": "altered", "images.csv": "missing", "cells.csv": "cannot be read"}
+    assert problems(found) == wanted
+
+
+def test_what_macos_puts_beside_files_is_no_stray(out: Path) -> None:
+    for name in ("labels/slide-1/.DS_Store", "labels/slide-1/._field-1.png.tif", "records/._slide-1", "records/.DS_Store"):
+        (out / name).touch()
+    assert check(out, sample=0).findings == ()
 
 
 class Blind(FakeSegmenter):

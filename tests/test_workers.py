@@ -23,6 +23,7 @@ from napari_wbc.batch.job import Job, describe
 from napari_wbc.cells import Field, Probabilities, RgbImage
 from napari_wbc.errors import CheckpointError, StorageError, UsageError, WorkersError
 from napari_wbc.pipeline import Models
+from napari_wbc.results import has_labels, read_analysis, read_record, write_analysis
 from napari_wbc.results.runfile import read_run
 from napari_wbc.results.unfinished import TILES_PER_FILE, Tile, Unfinished, unfinished_in
 from tests.fakes import FakeClassifier, FakeSegmenter, load_fakes
@@ -170,6 +171,22 @@ def refuse() -> Models:
     raise CheckpointError("damaged")
 
 
+def refuse_for_the_drive() -> Models:
+    raise CheckpointError("cannot be read") from PermissionError(errno.EACCES, "Permission denied")
+
+
+def refuse_for_what_cannot_be_sent() -> Models:
+    raise CheckpointError("damaged") from ValueError(lambda: None)
+
+
+def test_an_error_of_a_worker_has_the_cause_that_decides_the_exit_code(smears: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read") as raised:
+        go(smears, tmp_path / "out", refuse_for_the_drive, workers=1)
+    assert isinstance(raised.value.__cause__, PermissionError)
+    with pytest.raises(CheckpointError, match="damaged"):
+        go(smears, tmp_path / "out", refuse_for_what_cannot_be_sent, workers=1)
+
+
 def test_what_stops_a_worker_at_its_start_stops_the_run(smears: Path, tmp_path: Path) -> None:
     with pytest.raises(WorkersError, match=r"while it loaded the models: exit code 7"):
         go(smears, tmp_path / "out", exit_at_once, workers=2)
@@ -254,6 +271,22 @@ def test_suspects_come_last_and_only_to_who_is_alone(tmp_path: Path) -> None:
     assert backlog.take() == a
     (row,) = backlog.lost(a, "SIGSEGV", job)
     assert (row.image, row.status, "twice (SIGSEGV)" in str(row.error), len(backlog)) == ("a", "failed", True, 0)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_image_that_was_reviewed_meanwhile_is_kept_where_its_worker_dies(tmp_path: Path, overwrite: bool) -> None:
+    write_smear(tmp_path / "in" / "a.png")
+    go(tmp_path / "in", tmp_path / "out")
+    job = Job(tmp_path / "out", tmp_path / "in", SETTINGS, describe(load_fakes()), overwrite_reviewed=overwrite)
+    backlog = Backlog([InputImage("a.png", tmp_path / "in" / "a.png")], 1)
+    assert backlog.lost(backlog.take(), "SIGSEGV", job) == []
+    before = read_record(job.out, "a.png")
+    write_analysis(
+        job.out, "a.png", read_analysis(job.out, "a.png"), before.hashes.input, before.hashes.origin, reviewed_by="Ada"
+    )
+    (row,) = backlog.lost(backlog.take(), "SIGSEGV", job)
+    assert (row.status, row.reviewed_by) == (("failed", None) if overwrite else ("done", "Ada"))
+    assert (read_record(job.out, "a.png").row, has_labels(job.out, "a.png")) == (row, not overwrite)
 
 
 def test_a_slide_that_loses_its_workers_is_its_own_slide_and_leaves_no_tiles(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ._cli.exits import exit_codes
+from ._cli.exits import AGAIN, BEGINS_EMPTY, CONTINUES, RESUMES, exit_codes
 from ._cli.options import (
     Folder,
     Images,
@@ -78,7 +78,7 @@ def run(
     The same command again continues: images that are done are skipped. Exit codes: 0 all done, 1 some images failed, 2 wrong
     use or no image, 3 stopped (disk, permission, memory), 4 a fault of the program, 130 Ctrl-C.
     """
-    with exit_codes(debug):
+    with exit_codes(debug, CONTINUES):
         settings = read_options(context)
         from . import batch
         from ._cli import terminal
@@ -111,7 +111,7 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """Draw smears, analyse them, compare with what was drawn."""
-    with exit_codes(debug):
+    with exit_codes(debug, BEGINS_EMPTY):
         settings = read_options(context)
         from . import batch
         from ._cli import terminal
@@ -132,15 +132,18 @@ def demo(
 def collect(results: Folder, debug: Debug = False) -> None:
     """Make tables and report of a results folder again.
 
-    They are made from its records alone; needed after shards, or when a table was lost.
+    They are made from its records alone; needed after shards, or when a table was lost. Exit code 1 if an image failed, or may
+    be missing where a folder could not be searched.
     """
     with exit_codes(debug):
         from ._cli import terminal
         from .batch.collect import collect as make
+        from .results.runfile import read_run
 
         summary = make(results)
-        print(terminal.folder_text(summary, results))
-    raise typer.Exit(1 if summary.failed else 0)
+        unsearched = read_run(results).unsearched
+        print(terminal.folder_text(summary, results, unsearched))
+    raise typer.Exit(1 if summary.failed or unsearched else 0)
 
 
 @app.command()
@@ -216,7 +219,7 @@ def export(
 
     `import` brings back what was corrected there. Exit code 1 if the format cannot hold an image.
     """
-    with exit_codes(debug):
+    with exit_codes(debug, BEGINS_EMPTY):
         from ._cli import importing
         from ._cli.progress import follow_images
         from .exchange.transfer import export_results
@@ -242,7 +245,7 @@ def import_(
     What was corrected in other programs changes the results folder; a data set becomes a new one. Exit code 1 if an image
     failed.
     """
-    with exit_codes(debug):
+    with exit_codes(debug, AGAIN):
         from ._cli import importing, terminal
         from ._cli.progress import follow_images
         from .batch.collect import collect as make
@@ -275,7 +278,7 @@ def train(
 
     Exit code 1 if it is significantly worse, on images held out, than the model it began with.
     """
-    with exit_codes(debug):
+    with exit_codes(debug, RESUMES):
         from ._cli.training import follow_epochs
         from .training.train import Request
         from .training.train import train as steps
@@ -302,7 +305,7 @@ def crossval(
 
     One network is trained for each part of the images, on the other parts; what they say of the parts is pooled.
     """
-    with exit_codes(debug):
+    with exit_codes(debug, CONTINUES):
         from ._cli.training import follow_epochs
         from .training.crossval import Request
         from .training.crossval import crossval as steps

@@ -16,7 +16,18 @@ import numpy as np
 
 from .cells import Box, RgbImage
 from .errors import UnreadableImageError, UnsupportedImageError
-from .images import UM, explained, is_ndpi, pixel_size, sound_series, tiff_directories, tiff_pixel_size, tiff_to_rgb, unheard
+from .images import (
+    DAMAGE,
+    UM,
+    explained,
+    is_ndpi,
+    pixel_size,
+    sound_series,
+    tiff_directories,
+    tiff_pixel_size,
+    tiff_to_rgb,
+    unheard,
+)
 
 TIFF_SUFFIXES: tuple[str, ...] = (".tif", ".tiff", ".btf", ".svs", ".ndpi")
 OPENSLIDE_SUFFIXES: tuple[str, ...] = (".bif", ".mrxs", ".scn", ".svslide", ".vms", ".vmu")
@@ -92,7 +103,7 @@ def is_slide(path: Path, max_megapixels: float) -> bool:
         with unheard(), tifffile.TiffFile(path, is_ndpi=ndpi) as tiff:
             page = tiff.pages.first
             return bool(page.is_tiled and page.imagewidth * page.imagelength > max_megapixels * 1e6)
-    except (OSError, ValueError, LookupError, TypeError, RuntimeError, tifffile.TiffFileError):
+    except DAMAGE:
         return False  # whoever reads it as an image says what is wrong
 
 
@@ -206,7 +217,8 @@ def _open_openslide(path: Path, name: str) -> Iterator[Pyramid]:
         import openslide
     except ImportError:
         raise UnsupportedImageError(
-            f"slides {path.suffix} are read by OpenSlide, which is missing: pip install 'napari-wbc[wsi]'."
+            f"slides {path.suffix} are read by OpenSlide, which is missing: "
+            "pip install 'napari-wbc[wsi]' (in a copy of the repository: '.[wsi]')."
         ) from None
     try:
         slide = openslide.OpenSlide(path)

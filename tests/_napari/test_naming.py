@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from functools import partial
 from pathlib import Path
@@ -15,21 +16,24 @@ from napari_wbc._napari import autosave, saved
 from napari_wbc._napari.crops import BY_ID, Crops
 from napari_wbc._napari.keys import DEFAULTS
 from napari_wbc._napari.naming import Naming
-from napari_wbc._napari.opening import in_reviews, look_at, opened
+from napari_wbc._napari.opening import in_reviews, look_at
 from napari_wbc._napari.reopening import reviewed_layers
 from napari_wbc._napari.replacing import show_analysis
-from napari_wbc._napari.reviews import Item, name_of, open_reviews, session_of
+from napari_wbc._napari.reviews import Item, name_of, open_reviews, opened, session_of
 from napari_wbc._napari.saved import Folder, edit, read_saved, take_back
 from napari_wbc._napari.saving import save
 from napari_wbc._napari.session import Session
 from napari_wbc._napari.tables import Tables
 from napari_wbc._napari.unattended import Unattended
 from napari_wbc.batch import analyse_folder
+from napari_wbc.cells import Box, Field
 from napari_wbc.errors import ResultsError, StorageError, UsageError
+from napari_wbc.pipeline import analyse
 from napari_wbc.results import images_in, iter_records, read_analysis, read_record
+from napari_wbc.results.folder import commit
 from napari_wbc.review import rename
 from tests.fakes import load_fakes
-from tests.smears import write_slides
+from tests.smears import smear, write_slides
 
 
 @pytest.fixture
@@ -152,7 +156,6 @@ def test_cells_that_were_analysed_anew_are_not_named_by_the_numbers_of_their_rec
 
 
 def test_what_a_letter_saves_is_not_offered_as_unsaved(folder: Path) -> None:
-
     session, other = (reviewed(folder, image) for image in [name for name in read_saved(folder, {}) if types(folder, name)][:2])
     for each in (session, other):
         each.name("smudge", [1])
@@ -253,7 +256,8 @@ def test_a_naming_that_cannot_be_written_is_not_done_and_its_undo_can_be_tried_a
 def test_an_edit_of_a_record_is_undone_only_if_nobody_else_changed_it(folder: Path) -> None:
     mine = Folder()
     mine.ask(folder)
-    while not mine.take():
+    while not mine.images:
+        mine.take()
         time.sleep(0.01)
     found = mine.images
     image = next(iter(found))
@@ -267,3 +271,30 @@ def test_an_edit_of_a_record_is_undone_only_if_nobody_else_changed_it(folder: Pa
     with pytest.raises(UsageError, match="changed elsewhere"):
         take_back(before, after)
     assert read_record(folder, image).cells[0].cell_type == "smudge"
+
+
+def test_what_letters_name_in_an_image_that_is_in_no_folder_is_kept() -> None:
+    viewer, pixels = ViewerModel(), smear(3, n_cells=3, shape=(96, 240))
+    image = viewer.add_image(pixels, rgb=True, name="field")
+    session = session_of(viewer, show_analysis(viewer.layers, image, analyse(Field(pixels, 0.3), load_fakes())))
+    unattended = Unattended(Tables())
+    unattended.add([session])
+    for name in ("smudge", "blast"):
+        session.name(name, [1])
+        unattended.save()
+        assert types(autosave.folder_of_kept() / session.key, "field.png")[0] == name
+
+
+def test_a_letter_names_no_cell_that_was_not_seen(folder: Path) -> None:
+    name = next(name for name, saved in read_saved(folder, {}).items() if len(saved.cells) > 1)
+    seen = read_saved(folder, {})[name]
+    edit(seen, partial(rename, ids=[1], cell_type="blast", by="Bob", at="2026-01-01T00:00:00Z"))  # names may have changed
+    edit(seen, partial(rename, ids=[2], cell_type="smudge", by="Ada", at="2026-01-01T00:00:00Z"))
+    assert types(folder, name)[:2] == ["blast", "smudge"]
+    there = read_record(folder, name)
+    first, second, *others = there.cells
+    for cells in ([second, *others], [dataclasses.replace(first, box=Box(0, 0, 9, 9)), second, *others]):
+        commit(folder, there.model_copy(update={"cells": tuple(cells)}))
+        with pytest.raises(UsageError, match="were changed elsewhere a moment ago"):
+            edit(seen, partial(rename, ids=[2], cell_type="artefact", by="Ada", at="2026-01-01T00:00:00Z"))
+        assert "artefact" not in types(folder, name)

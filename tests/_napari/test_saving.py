@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Labels, Layer
+from napari.layers import Labels, Layer, Shapes
+from napari.layers._layer_actions import _duplicate_layer
 from PIL import Image as Pillow
 from qtpy.QtCore import QByteArray, QSysInfo
 
@@ -26,8 +27,8 @@ from napari_wbc._napari.origin import MadeBy, origin, place_of, vouched_in
 from napari_wbc._napari.reader import get_reader, read, read_results
 from napari_wbc._napari.readings import read_by, readers, with_readings
 from napari_wbc._napari.reopening import neighbour, reviewed_layers
-from napari_wbc._napari.replacing import show_analysis
-from napari_wbc._napari.reviews import results_folder, session_of, with_saved
+from napari_wbc._napari.replacing import made_from, show_analysis
+from napari_wbc._napari.reviews import open_reviews, results_folder, session_of, with_saved
 from napari_wbc._napari.saved import read_saved
 from napari_wbc._napari.saving import save
 from napari_wbc._napari.session import Session
@@ -650,7 +651,7 @@ sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from pathlib import Path
 from napari.components import ViewerModel
 from napari_wbc._napari import autosave, saving, unattended
-from napari_wbc._napari.replacing import show_analysis
+from napari_wbc._napari.replacing import made_from, show_analysis
 from napari_wbc._napari.readings import read_by, readers, with_readings
 from napari_wbc._napari.reviews import session_of
 from napari_wbc.pipeline import analyse
@@ -692,3 +693,36 @@ def test_keys_are_bound_and_restored(drawn: Session) -> None:
     assert [dict(layer.keymap) for layer in drawn.layers if layer is not drawn.labels] == [
         b for b, layer in zip(before, drawn.layers, strict=True) if layer is not drawn.labels
     ]
+
+
+@pytest.mark.parametrize("first", ["original", "copy", "original, which lies above"])
+def test_a_duplicate_is_reviewed_apart_from_its_original(folder: Path, first: str) -> None:
+    viewer = ViewerModel()
+    viewer.layers.extend(reviewed_layers(folder, "slide-1/field-1.png"))
+    labels = viewer.layers[1]
+    if first != "copy":
+        session_of(viewer, labels)
+    viewer.layers.selection = {labels}
+    _duplicate_layer(viewer.layers)
+    copy = viewer.layers[f"{labels.name} copy"]
+    if first == "original, which lies above":
+        viewer.layers.move(viewer.layers.index(copy), viewer.layers.index(labels))
+    assert [session.labels for session in open_reviews(viewer)] == [labels] * (first != "copy")
+    sessions = [session_of(viewer, layer) for layer in ((copy, labels) if first == "copy" else (labels, copy))]
+    assert sessions[0].boxes is not sessions[1].boxes
+    assert set(open_reviews(viewer)) == set(sessions)
+    assert all(made_from(viewer.layers, session.labels, Shapes) == [session.boxes] for session in sessions)
+    before = sessions[0].analysis.cells
+    sessions[1].change_outlines("delete", partial(delete, ids=[1]))
+    sessions[0].sync()
+    assert sessions[0].analysis.cells == before
+    assert len(sessions[1].analysis.cells) == len(before) - 1
+
+
+def test_what_was_done_before_it_was_kept_is_kept(drawn: Session) -> None:
+    nothing_done = autosave.Autosave(drawn)
+    nothing_done.close()
+    assert not nothing_done.path.exists()
+    drawn.name("blast", [1])
+    autosave.Autosave(drawn).close()
+    assert read_record(autosave.folder_of_kept() / drawn.key, "a-b.png").cells[0].cell_type == "blast"

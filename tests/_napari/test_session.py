@@ -14,6 +14,7 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_wbc._napari import shown
+from napari_wbc._napari.inputs import MAX_ID
 from napari_wbc._napari.layers import rectangles
 from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import open_reviews, reviewed, session_of
@@ -217,6 +218,23 @@ def test_a_key_does_not_look_for_pixels_of_which_napari_tells_nothing(session: S
     check_all_agree(session)
     session.undo(), session.undo()
     assert session.analysis.cells == FOUND.cells
+    check_all_agree(session)
+
+
+def test_labels_of_another_size_and_ids_out_of_range_are_refused(session: Session) -> None:
+    before, good = session.analysis, session.labels.data
+    session.labels.data = np.zeros((50, 50), np.int32)
+    with pytest.raises(UsageError, match=r"The outlines are \(50, 50\), the image is \(96, 240\)"):
+        session.sync()
+    for wrong in (-1, MAX_ID + 1):
+        data = good.copy()
+        data[0, 0] = wrong
+        session.labels.data = data
+        with pytest.raises(UsageError, match=rf"has ids .*{wrong}.* they must be 0..{MAX_ID}"):
+            session.sync()
+    session.labels.data = good
+    session.sync()
+    assert session.analysis is before
     check_all_agree(session)
 
 

@@ -22,6 +22,7 @@ from superqt.utils import WorkerBase
 from napari_wbc._napari.calm import calm
 from napari_wbc._napari.inputs import in_view, read_image
 from napari_wbc._napari.jobs import KeptModels
+from napari_wbc._napari.origin import NOBODY, MadeBy, made_by
 from napari_wbc._napari.training_widget import Curve
 from napari_wbc._napari.widgets import ALL_IMAGES, IN_VIEW
 from napari_wbc._napari.worker import JobPanel
@@ -115,14 +116,31 @@ def test_segment_crop_classify_is_analyse(viewer: Any, dock: Opener, run: Opener
     assert viewer.layers[2].text.values[0] == "1"
     run(dock("Classify cells"))
     check_equals_the_pipeline(viewer, image)
+    widget = dock("Segment cells")
+    widget.basic.editors["um_per_px"].setValue(0.12)
+    run(widget)
+    run(dock("Classify cells"))
+    assert made_by(viewer.layers["Drawn smear cells"]) == MadeBy.of(load_fakes(), Settings(um_per_px=0.12))
+
+
+def test_no_segmenter_is_said_to_have_made_what_a_person_drew(viewer: Any, dock: Opener, run: Opener) -> None:
+    (image,) = viewer.open_sample("napari-wbc", "drawn_smear")
+    drawn = viewer.add_labels(analyse(read_image(image)(), load_fakes()).labels.copy())
+    widget = dock("Classify cells")
+    run(widget)
+    models = load_fakes()
+    assert made_by(drawn) == MadeBy(NOBODY, MadeBy.of(models, Settings()).classifier, Settings(), "cpu")
+    assert "Outlines:" not in widget.job.status.text()
+    assert "Types: fake classifier on cpu" in widget.job.status.text()
 
 
 def test_a_dock_is_as_wide_as_what_is_inside_and_a_scroll_bar(make_napari_viewer: Opener, qtbot: Any) -> None:
     viewer = make_napari_viewer(show=True)
     _, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Review cells")
     qtbot.waitUntil(lambda: widget.verticalScrollBar().isVisible(), timeout=10_000)
-    inside = widget.widget()
-    assert inside.width() >= inside.sizeHint().width()
+    inside, bar = widget.widget().sizeHint().width(), widget.verticalScrollBar().sizeHint().width()
+    assert widget.sizeHint().width() == inside + bar
+    assert widget.widget().width() >= inside
     assert not widget.horizontalScrollBar().isVisible()
 
 
@@ -148,6 +166,22 @@ def test_all_open_images_are_analysed(viewer: Any, dock: Opener, run: Opener) ->
     for image in images:
         check_equals_the_pipeline(viewer, image)
         assert f"{image.name}: " in widget.job.status.text()
+
+
+def test_an_image_that_cannot_be_analysed_does_not_lose_the_others(viewer: Any, dock: Opener, run: Opener) -> None:
+    first = viewer.open_sample("napari-wbc", "drawn_smear")[0]
+    viewer.add_image(np.full((64, 64), np.nan), name="empty", contrast_limits=(0, 1))
+    viewer.add_image(np.zeros((3, 64, 64), np.uint8), name="stack")
+    last = viewer.open_sample("napari-wbc", "drawn_smear")[0]
+    widget = dock("Analyse image")
+    widget.over.setCurrentText(ALL_IMAGES)
+    run(widget)
+    for image in (first, last):
+        check_equals_the_pipeline(viewer, image)
+    said = widget.job.status.text().split("\n\n")
+    assert [text.split(":")[0] for text in said] == [first.name, "empty", "stack", last.name]
+    assert "Layer 'empty'" in said[1]
+    assert "3 dimensions" in said[2]
 
 
 def test_what_is_in_view_is_analysed(viewer: Any, dock: Opener, run: Opener, qtbot: Any) -> None:

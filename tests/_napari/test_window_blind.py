@@ -129,8 +129,12 @@ def test_layers_that_come_during_a_reading_are_taken_away_until_it_ends(viewer: 
         viewer.layers.append(layer)
     qtbot.waitUntil(lambda: all(isinstance(layer, Image) for layer in viewer.layers), timeout=20_000)
     assert len(viewer.layers) == 2
+    viewer.layers.insert(0, viewer.layers.pop(1))
+    for layer in reviewed_layers(tmp_path / "out")[1:]:
+        viewer.layers.insert(1, layer)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
     reading.job.cancel_button.click()
-    assert len(viewer.layers) == 7
+    assert len(viewer.layers) == 9
     assert "3 cells are not read" in reading.job.status.text()
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from napari.layers import Image
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtWidgets import QLabel
 
-from napari_wbc._napari import saved
+from napari_wbc._napari import naming, saved
 from napari_wbc._napari.differential_widget import FOLDER, OPEN_IMAGES, SLIDE, TICK_MS
 from napari_wbc._napari.gallery import RESULTS_FOLDER
 from napari_wbc._napari.origin import place_of
@@ -22,6 +22,7 @@ from napari_wbc._napari.saved import Saved
 from napari_wbc._napari.status import RESEARCH_USE
 from napari_wbc.batch import analyse_folder
 from napari_wbc.differential import n_counted
+from napari_wbc.errors import ResultsError, UsageError
 from napari_wbc.results import iter_records, read_record
 from tests.fakes import load_fakes
 from tests.smears import write_slides
@@ -194,6 +195,63 @@ def test_a_letter_saves_the_reviews_that_it_touches_and_no_others(
     viewer.close()
     qtbot.waitUntil(lambda: ",smudge," in table.read_text(), timeout=30_000)
     assert ",blast," not in table.read_text()
+
+
+@pytest.mark.gui
+def test_what_a_letter_has_named_is_saved_also_where_another_image_cannot_be_named(
+    make_napari_viewer: Callable[..., Any], folder: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = make_napari_viewer()
+    gallery = gallery_over(viewer, folder, qtbot)
+    first = place_of(viewer.layers[0]).image
+    here = [name_of(item.source) == first for item in gallery.crops.items]
+    row = here.index(True)
+    for each in (row, here.index(False, row)):
+        gallery.view.selectionModel().select(gallery.crops.index(each), QItemSelectionModel.SelectionFlag.Select)
+
+    def refused(*_: object) -> None:
+        raise UsageError("it cannot be named.")
+
+    monkeypatch.setattr(naming, "edit", refused)
+    qtbot.keyClick(gallery.view, Qt.Key.Key_S)
+    assert "it cannot be named." in gallery.message.text()
+    assert [cell.cell_type for cell in read_record(folder, first).cells].count("smudge") == 1
+
+
+@pytest.mark.gui
+def test_an_image_that_is_open_is_taken_up_as_it_is(make_napari_viewer: Callable[..., Any], folder: Path) -> None:
+    viewer = make_napari_viewer()
+    widget, _, _ = reviewed(viewer, folder)
+    first = place_of(widget.session.image).image
+    other = next(record.image for record in iter_records(folder) if record.cells and record.image != first)
+    second = reviewed_layers(folder, other)
+    viewer.layers.extend(second)
+    session = session_of(viewer, second[1])
+    session.name("blast", [1])
+    widget.filing.open_image(folder, other)
+    assert widget.session is session
+    assert [layer for layer in viewer.layers if isinstance(layer, Image)] == [session.image]
+    assert session.analysis.cells[0].cell_type == "blast"
+
+
+@pytest.mark.gui
+def test_a_folder_that_could_not_be_looked_at_is_counted_again(
+    make_napari_viewer: Callable[..., Any], folder: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = make_napari_viewer()
+    _, _, counts = reviewed(viewer, folder)
+    qtbot.waitUntil(lambda: n_counted(counts.rows) > 3, timeout=30_000)
+    before = counts.note.text()
+
+    def gone() -> None:
+        raise ResultsError("the drive is away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(counts.folder, "take", gone)
+        counts.refresh()
+        assert counts.note.text() == "the drive is away."
+    counts.refresh()
+    assert counts.note.text() == before
 
 
 @pytest.mark.gui

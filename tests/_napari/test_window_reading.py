@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QPushButton
 
+from napari_wbc._napari.own_types import own_types
 from napari_wbc._napari.readings import read_by
 from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import session_of
@@ -65,6 +66,17 @@ def test_a_second_reading_is_blind_kept_and_compared(
     assert [row["model"] for row in rows] == [said_by_model(cell) for cell in before.cells]
     session.name("smudge", [3])
     assert list(labels.features["read by Bob"][1:]) == ["basophil"] * 3
+
+
+def test_types_of_ones_own_that_came_since_can_be_read(session: Any, qtbot: Any) -> None:
+    _, widget = session.viewer.window.add_plugin_dock_widget("napari-wbc", "Second reading")
+    own_types.add("blast")
+    widget.reader.setCurrentText("Bob")
+    widget.job.run_button.click()
+    assert "blast  1" in [button.text() for button in widget.findChildren(QPushButton) if not button.isHidden()]
+    qtbot.keyClick(widget.picture, Qt.Key.Key_1)
+    assert list(read_by(session, "Bob").values()) == ["blast"]
+    widget.job.cancel_button.click()
 
 
 def test_a_cell_whose_reading_could_not_be_kept_is_shown_until_it_is(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from napari_wbc.datasets.common import find_images
 from napari_wbc.errors import UsageError
 from napari_wbc.measure import measure
 from napari_wbc.results import images_in, read_analysis, read_labels, read_record, write_analysis
-from tests.datasets.trees import draw, draw_mask, run_import, save
+from tests.datasets.trees import draw, draw_mask, errors_of, run_import, save
 
 SHAPE = (60, 64)
 
@@ -137,6 +138,17 @@ def test_an_unknown_layout_and_an_empty_set_are_wrong_use(tmp_path: Path) -> Non
 def test_a_folder_that_holds_other_things_is_not_written_to(zheng: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not empty"):
         run_import("zheng", zheng, zheng)
+
+
+def test_an_image_that_is_too_large_is_told_with_what_to_do(zheng: Path, tmp_path: Path) -> None:
+    data = bytearray((zheng / "Dataset 1/002.bmp").read_bytes())
+    struct.pack_into("<ii", data, 18, 20_000, 10_000)
+    (zheng / "Dataset 1/002.bmp").write_bytes(data)
+    seen, _ = run_import("zheng", zheng, tmp_path / "out")
+    assert errors_of(seen) == {
+        "Dataset 1/002.bmp": "20000 × 10000 = 200.0 megapixels: an import takes at most 150, if memory suffices. "
+        "Cut the image, and what belongs to it, into smaller ones."
+    }
 
 
 def test_names_that_cannot_be_recorded_are_left_out(tmp_path: Path) -> None:

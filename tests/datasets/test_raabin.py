@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_wbc.cells import Box
 from napari_wbc.datasets.orientation import Corners, turn
@@ -70,6 +71,14 @@ def test_boxes_are_those_of_the_upright_image_however_they_were_drawn(orientatio
         assert read_image(path).pixels.shape[:2] == SHAPE
         cells = imported("raabin", tmp_path, tmp_path / "out", f"s1/images/{name}.jpg").cells
         assert [c.box for c in cells] == UPRIGHT, name
+
+
+def test_a_tiff_states_its_orientation_in_a_tag(tmp_path: Path) -> None:
+    jpeg = add(tmp_path / "s1", "a", [cell(box, "Neutrophil") for box in boxes_on(6)], 6)
+    jpeg.unlink()
+    stored = np.ascontiguousarray(STORED_BY[6](draw(SHAPE, DISCS)))
+    tifffile.imwrite(jpeg.with_suffix(".tif"), stored, photometric="rgb", extratags=[(274, "H", 1, 6, True)])
+    assert [c.box for c in imported("raabin", tmp_path, tmp_path / "out", "s1/images/a.tif").cells] == UPRIGHT
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -20,6 +20,7 @@ from napari_wbc.nets.fused import fusible
 from napari_wbc.nets.loaded import computes_bfloat16
 from napari_wbc.nets.memory import enough_memory
 from napari_wbc.nets.segmenter import TorchSegmenter
+from tests.permissions import closed
 
 UNIT = (0.5, 0.5, 0.5)
 SEGMENTER = Card(
@@ -124,6 +125,16 @@ def test_wrong_and_damaged_files_are_refused(
     damage(segmenter, target)
     with pytest.raises(CheckpointError, match=says):
         read_checkpoint(target, "segmenter")
+
+
+def test_a_file_that_may_not_be_read_is_not_missing(segmenter: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(segmenter.read_bytes())
+    with closed(path), pytest.raises(CheckpointError, match=r"model\.safetensors cannot be read: Permission denied") as refused:
+        read_card(path)
+    assert isinstance(refused.value.__cause__, PermissionError)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read_card(tmp_path)
 
 
 def test_a_file_whose_weights_were_altered_is_refused(segmenter: Path, tmp_path: Path) -> None:
@@ -279,6 +290,9 @@ def test_devices_that_are_not_there_are_errors() -> None:
     assert resolve_device("cpu") == torch.device("cpu")
     with pytest.raises(DeviceError, match="Unknown device 'tpu'"):
         resolve_device("tpu")
+    for name in ("cpu:x", "cpu:"):
+        with pytest.raises(DeviceError, match=f"Unknown device '{name}'"):
+            resolve_device(name)
     if not torch.cuda.is_available():
         with pytest.raises(DeviceError, match=r"cuda.* is not available.*cpu"):
             resolve_device("cuda")

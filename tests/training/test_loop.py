@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from napari_wbc.errors import CheckpointError
+from napari_wbc.errors import CheckpointError, SettingsError
 from napari_wbc.training.loop import Batch, Plan, ahead, fit, parameter_groups, steps
 from napari_wbc.training.state import best_weights, read_history
 
@@ -135,6 +135,44 @@ def test_a_damaged_checkpoint_and_one_of_another_network_are_refused(tmp_path: P
     (tmp_path / "epoch.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"epoch\.json cannot be read"):
         next(fit(Lines(), Plan(epochs=2), tmp_path))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[]", "null", "{}", '{"number": 0}'),
+        '{"file": "epoch0.safetensors", "number": 0, "loss": 1, "scores": {}, "seconds": 1, "earlier": [{}]}',
+        '{"file": "epoch0.safetensors", "number": 0, "loss": 1, "scores": {}, "seconds": 1, "earlier": 3}',
+        '{"file": "epoch0.safetensors", "number": "first", "loss": 1, "scores": {}, "seconds": 1}',
+    ],
+)
+def test_what_is_no_mark_is_not_taken_for_no_training(text: str, tmp_path: Path) -> None:
+    assert read_history(tmp_path).epochs == ()
+    (tmp_path / "epoch.json").write_text(text)
+    for read in (read_history, best_weights):
+        with pytest.raises(CheckpointError, match=r"epoch\.json cannot be read: .* another folder"):
+            read(tmp_path)
+
+
+class Diverging(Lines):
+    """From the fourth batch of the third epoch on, its loss or the gradient of it is not finite."""
+
+    def __init__(self, term: float) -> None:
+        super().__init__()
+        self.term, self.n_batches = term, 0
+
+    def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        self.n_batches += 1
+        root = (0 * self.model[2].bias).sum().sqrt()  # its gradient is infinite
+        return super().loss(batch) + (self.term * root + self.term if self.n_batches > 23 else 0)
+
+
+@pytest.mark.parametrize(("term", "says"), [(float("nan"), "the loss is nan, its gradient nan"), (0.0, "its gradient nan")])
+def test_a_training_that_diverges_ends_and_keeps_the_last_good_epoch(term: float, says: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=f"epoch 3, batch 4 of 10: .*{says}.* smaller lr"):
+        list(fit(Diverging(term), PLAN, tmp_path))
+    assert len(read_history(tmp_path).epochs) == 2
+    assert [e.number for e in fit(Lines(), PLAN, tmp_path)] == [2, 3, 4, 5]
 
 
 def test_weights_decay_and_nothing_else_and_the_encoder_learns_slower() -> None:

@@ -51,7 +51,7 @@ def cells(n: int) -> list[NamedCell]:
 
 
 def test_the_last_layer_learns_twenty_times_faster_and_only_weights_decay() -> None:
-    task = PaperClassifierTask(AlexNet("original", 4, 5), cells(3), cells(1), 5, IMAGENET, margin=None)
+    task = PaperClassifierTask(AlexNet("original", 4, 5), cells(3), cells(1), IMAGENET, margin=None)
     plan = PAPER.plan(seed=0, fine_tuning=False)
     shapes = {
         (round(g["lr"], 6), g["weight_decay"]): {tuple(p.shape) for p in g["params"]} for g in parameter_groups(task, plan)
@@ -66,7 +66,7 @@ def test_the_last_layer_learns_twenty_times_faster_and_only_weights_decay() -> N
 
 
 def test_every_cell_is_seen_once_in_an_epoch_and_orders_differ() -> None:
-    task = PaperClassifierTask(nn.Identity(), cells(5), cells(1), 5, IMAGENET, crop_px=32, margin=None, batch=2)
+    task = PaperClassifierTask(nn.Identity(), cells(5), cells(1), IMAGENET, crop_px=32, margin=None, batch=2)
     seen = [torch.cat([targets for _, targets in task.batches(epoch)]).tolist() for epoch in (0, 0, 1)]
     assert len(task.batches(0)) == 3
     assert [sorted(s) for s in seen] == [[0, 1, 2, 3, 4]] * 3
@@ -111,8 +111,20 @@ def test_pixels_from_outside_are_unknown_and_masks_stay_masks() -> None:
 def test_recipes_by_name_and_changes_that_make_no_sense() -> None:
     changed = make_recipe("segmenter", "paper", {"epochs": "3", "encoder": "mobilenet_v2", "patience": "none"})
     assert (changed.epochs, changed.patience, changed.lr) == (3, None, 1e-3)
-    for changes in ({"epoch": "3"}, {"epochs": "many"}, {"epochs": "0"}, {"encoder": "vgg"}):
+    for changes in ({"epoch": "3"}, {"epochs": "many"}, {"epochs": "0"}, {"encoder": "vgg"}, {"validation_share": "0.6"}):
         with pytest.raises(SettingsError, match=next(iter(changes))):
             make_recipe("segmenter", "default", changes)
     with pytest.raises(SettingsError, match="default, paper"):
         make_recipe("segmenter", "best", {})
+
+
+@pytest.mark.parametrize("form", ["original", "torchvision"])
+def test_the_network_takes_the_smallest_and_the_largest_crop_of_a_recipe(form: str) -> None:
+    network = AlexNet(form, 4)
+    for side in (227, 254):
+        assert make_recipe("classifier", "default", {"crop_px": str(side)}).crop_px == side
+        with torch.inference_mode():
+            assert network.features(torch.rand(1, 3, side, side)).shape == (1, 256, 6, 6)
+    for side in (226, 255):
+        with pytest.raises(SettingsError, match="crop_px"):
+            make_recipe("classifier", "default", {"crop_px": str(side)})

@@ -150,7 +150,7 @@ def test_crops_of_the_classifier_are_centred_on_the_cell_and_draw_rare_types_mor
     image = np.full((120, 120, 3), 200, np.uint8)
     image[40:80, 50:90] = 10
     cells = [NamedCell(image, Box(40, 50, 80, 90), int(i == 0)) for i in range(10)]
-    made = ClassifierTask(nn.Identity(), cells, cells, 2, MINUS_ONE_TO_ONE, crop_px=64)
+    made = ClassifierTask(nn.Identity(), cells, cells, MINUS_ONE_TO_ONE, crop_px=64)
     generator = torch.Generator().manual_seed(0)
     for _ in range(10):
         dark = made.window(cells[0], generator)[0] < 0.4

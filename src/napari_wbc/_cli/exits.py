@@ -21,9 +21,19 @@ STOPPED, FAULT = 3, 4
 """Exit codes of a command that was stopped (disk, permission, memory), and of one that met a fault of the program."""
 
 
+CONTINUES = "What is finished is kept; the same command continues."
+AGAIN = "What is finished is kept; give the same command again."
+RESUMES = "What is finished is kept; --resume continues."
+BEGINS_EMPTY = "It begins only with a new or empty folder: name another, or remove this one."
+"""What may be done after Ctrl-C."""
+
+
 @contextmanager
-def exit_codes(debug: bool) -> Iterator[None]:
-    """Turn errors into a clear message on stderr and the exit codes 2 (wrong use), 3 (stopped), 4 (fault) and 130 (Ctrl-C)."""
+def exit_codes(debug: bool, after_stop: str = "") -> Iterator[None]:
+    """Turn errors into a clear message on stderr and the exit codes 2 (wrong use), 3 (stopped), 4 (fault) and 130 (Ctrl-C).
+
+    `after_stop` says what may be done after Ctrl-C.
+    """
     logger = logging.getLogger("napari_wbc")
     logger.handlers = [_StderrLog(debug)]
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
@@ -34,7 +44,7 @@ def exit_codes(debug: bool) -> Iterator[None]:
             stack.push(_tell_fault)
             yield
     except KeyboardInterrupt:
-        typer.echo("Stopped. What is finished is kept; the same command continues (`train`: with --resume).", err=True)
+        typer.echo(f"Stopped. {after_stop}".rstrip(), err=True)
         raise typer.Exit(130) from None
     except WbcError as error:
         if debug:

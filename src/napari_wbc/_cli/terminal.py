@@ -48,7 +48,6 @@ def needs_text(tasks: Sequence[Task]) -> str:
 def run_text(summary: RunSummary) -> str:
     """What a run did, and what its folder holds now."""
     counts, kept, unsearched = summary.run.counts, summary.run.kept, summary.run.unsearched
-    missing = [f"Not searched, so images may be missing: {', '.join(unsearched)}"] if unsearched else []
     lines = [
         f"This run: {counts.done} done, {counts.failed} failed, {counts.skipped} left as they were, on {summary.run.device}."
     ]
@@ -59,12 +58,13 @@ def run_text(summary: RunSummary) -> str:
         lines += _first(kept)
     if summary.summary is None:
         failed = f"{counted(summary.n_failed, 'image')} of this shard failed. " if summary.n_failed else ""
-        return "\n".join([*lines, f"{failed}When all shards are done: napari-wbc collect {summary.out}", *missing])
-    return "\n".join([*lines, folder_text(summary.summary, summary.out), *missing])
+        then = f"{failed}When all shards are done: napari-wbc collect {summary.out}"
+        return "\n".join([*lines, then, *_missing(unsearched)])
+    return "\n".join([*lines, folder_text(summary.summary, summary.out, unsearched)])
 
 
-def folder_text(summary: Summary, out: Path) -> str:
-    """Cells by type, images that failed, where the results are."""
+def folder_text(summary: Summary, out: Path, unsearched: Sequence[str] = ()) -> str:
+    """Cells by type, images that failed, where the results are, and which folders of the input could not be searched."""
     n_failed, n_strange = len(summary.failed), len(summary.strange)
     n_done = len(summary.images) - n_failed
     warning = f"Warning: {n_strange} of {n_done} images are unlike those the segmenter knows: see domain_reason in images.csv."
@@ -76,8 +76,14 @@ def folder_text(summary: Summary, out: Path) -> str:
         f"Results: {out.absolute()}",
         f"Report:  {out.absolute() / 'report.html'}",
         RESEARCH_USE,
+        *_missing(unsearched),
     ]
     return "\n".join(lines)
+
+
+def _missing(unsearched: Sequence[str]) -> list[str]:
+    """That images may be missing, if they may."""
+    return [f"Not searched, so images may be missing: {', '.join(unsearched)}"] if unsearched else []
 
 
 def verification_text(result: Verification) -> str:

@@ -83,7 +83,7 @@ class Autosave:
         self.session = session
         self.path = (root or folder_of_kept()) / session.key
         self._place: Place | None = None
-        self._kept = (session.analysis, session.vouched)
+        self._kept = None if session.history.done else (session.analysis, session.vouched)  # it may be older than this
         self._failed = False
         self._lock = Lock()
         self._worker = ThreadPoolExecutor(1, "wbc-autosave")

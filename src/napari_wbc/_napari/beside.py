@@ -7,11 +7,10 @@ from collections.abc import Callable
 from functools import partial
 
 from ..cells import Mask
-from ..config import Settings
 from ..review import add
 from . import jobs
 from .drawn import take_drawn
-from .origin import origin
+from .origin import made_by
 from .session import Session
 from .tool import ToolWidget
 
@@ -32,9 +31,7 @@ class Beside:
             box = take_drawn(session.boxes, session.analysis.labels.shape)
         kept, analysis, pixels = self._widget.kept, session.analysis, session.pixels
         if box is not None:
-            made = origin(session.labels)
-            settings = made.made_by.settings if made is not None and made.made_by is not None else Settings()
-            steps = jobs.outline(kept, choice, analysis, pixels, box, settings)
+            steps = jobs.outline(kept, choice, analysis, pixels, box, made_by(session.labels).settings)
             self._job.start(steps, lambda mask: self._done(partial(_add, session, mask)))
         elif session.waiting and self._asked != (asked := (choice, frozenset(session.waiting))):
             self._asked = asked

@@ -53,7 +53,7 @@ class Reading:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self._away: list[tuple[int, Layer]] = []
+        self._away: list[list[tuple[int, Layer]]] = []
         self.take_away()
         viewer.status, viewer.tooltip.text = "Ready", ""  # they told of the cell under the mouse
 
@@ -65,13 +65,13 @@ class Reading:
             with collecting_once():
                 for _, layer in found:
                     layers.remove(layer)
-            self._away += found
+            self._away.append(found)
 
     def give_back(self) -> None:
-        """Put them where they were."""
-        for place, layer in self._away:
-            self._viewer.layers.insert(place, layer)
-        self._away.clear()
+        """Put them where they were, those first that were taken out last."""
+        while self._away:
+            for place, layer in self._away.pop():
+                self._viewer.layers.insert(place, layer)
 
 
 def _tells(layer: Layer) -> bool:

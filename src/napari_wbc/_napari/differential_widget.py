@@ -131,6 +131,7 @@ class Differential(QScrollArea):
             self.folder.take()
         except WbcError as error:
             self.note.setText(str(error))
+            self._shown = None
             return
         sources = self.sources()
         for source in sources:

@@ -15,6 +15,7 @@ from .autosave import Kept, discard, restore
 from .calm import collecting_once
 from .origin import place_of
 from .reopening import neighbour, reviewed_layers
+from .reviews import opened
 from .saving import save
 from .session import Session
 from .tables import Tables
@@ -75,12 +76,13 @@ class Filing:
         session.sync()
         if session.unsaved:
             self._write(session)
-        layers = reviewed_layers(folder, name)
+        there = opened(self._widget.viewer).get((folder.resolve(), name))
+        layers = reviewed_layers(folder, name) if there is None else []
         self._widget.leave()
         with collecting_once():
             for layer in session.layers:
                 self._widget.viewer.layers.remove(layer)
-        self._show(layers)
+        self._show(layers) if there is None else self._widget.open(there)
         self._widget.viewer.reset_view()
 
     def restore(self, kept: Kept) -> None:

@@ -19,9 +19,9 @@ from .crops_view import View
 from .curtain import Curtain
 from .naming import Naming
 from .notice import Notice
-from .opening import SlideLook, in_reviews, look_at, opened
+from .opening import SlideLook, in_reviews, look_at
 from .own_types import own_types
-from .reviews import Item, Source, address_of, cells_of, open_reviews, results_folder, with_saved
+from .reviews import Item, Source, address_of, cells_of, open_reviews, opened, results_folder, with_saved
 from .saved import Folder, Saved
 from .session import Session
 from .slide_layer import renew_types, shows_slide
@@ -219,10 +219,12 @@ class Gallery(QWidget):
             self.message.setText("The image is open, so its review has begun; every letter saves it.")
         main_window(self).installEventFilter(self)
         self._unattended.add(item.source for item in items if isinstance(item.source, Session))
-        self._take_place(self.naming.do(letter, items, sessions[0].by if sessions else user()))
-        if last + 1 < len(self.crops.items):
-            self.view.setCurrentIndex(self.crops.index(last + 1))
-        self._unattended.save()
+        try:
+            self._take_place(self.naming.do(letter, items, sessions[0].by if sessions else user()))
+            if last + 1 < len(self.crops.items):
+                self.view.setCurrentIndex(self.crops.index(last + 1))
+        finally:
+            self._unattended.save()
 
     def _undo(self) -> None:
         self.naming.forget(opened(self.viewer))

@@ -101,6 +101,19 @@ def in_view(layer: Image) -> Box:
     return Box(y0, x0, y1, x1)
 
 
+def check_ids(layer: Labels, data: np.ndarray) -> None:
+    """Check ids of a Labels layer.
+
+    Raises
+    ------
+    UsageError
+        If one is negative or larger than `MAX_ID`.
+    """
+    low, high = int(data.min(initial=0)), int(data.max(initial=0))
+    if low < 0 or high > MAX_ID:
+        raise UsageError(f"Layer '{layer.name}' has ids {low}..{high}; they must be 0..{MAX_ID}. Number its objects 1, 2, 3, …")
+
+
 def read_labels(layer: Labels) -> Segmentation:
     """The outlines of a Labels layer, drawn by the model, a person or another plugin.
 
@@ -117,9 +130,7 @@ def read_labels(layer: Labels) -> Segmentation:
     if is_large(layer):
         raise of_slide(layer)
     data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
-    low, high = int(data.min(initial=0)), int(data.max(initial=0))
-    if low < 0 or high > MAX_ID:
-        raise UsageError(f"Layer '{layer.name}' has ids {low}..{high}; they must be 0..{MAX_ID}. Number its objects 1, 2, 3, …")
+    check_ids(layer, data)
     labels = np.array(data, dtype=np.int32)
     labels.flags.writeable = False
     made = origin(layer)

@@ -17,7 +17,7 @@ from ..cells import Analysis, Box
 from ..results.runfile import now, user
 from ..review import Edit, History, changed_box, delete, rename, repaint, stale
 from .boxes import put_back, strayed
-from .inputs import read_image
+from .inputs import check_ids, read_image
 from .layers import outlines, read_measured
 from .origin import note, origin
 from .replacing import image_of, made_from, show_boxes
@@ -133,6 +133,7 @@ class Mirror:
         changed = changed_box(self.analysis.labels, now_there)
         if changed is None:
             return
+        check_ids(self.labels, now_there[changed.slices])
         if self.history.done and self.history.done[-1].inverse.makes(now_there, changed):
             self._undone()  # napari's own undo has set back the pixels already
         elif self.history.undone and self.history.undone[-1].makes(now_there, changed):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TypeAlias
 
 from ..errors import StorageError, UsageError
@@ -14,16 +13,13 @@ from ..results.runfile import now
 from ..review import Edit, confirm, rename
 from . import keys
 from .own_types import own_types
-from .reviews import Item, Source, address_of, name_of
+from .reviews import Address, Item, Source, address_of, name_of
 from .saved import Saved, edit, take_back
 from .session import Session
 from .tables import Tables
 
 Replaced: TypeAlias = dict[Saved, Saved]
 """Images of a results folder before and after an edit."""
-
-Address: TypeAlias = tuple[Path | None, str]
-"""The results folder of an image, and its name."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,15 +7,13 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer
+from napari.layers import Labels, Layer
 from napari.viewer import Viewer
 
 from ..errors import UsageError
-from .naming import Address
-from .origin import origin, place_of
+from .origin import origin
 from .reopening import reviewed_layers
-from .replacing import made_from
-from .reviews import Item, Source, address_of, name_of, open_reviews, session_of
+from .reviews import Item, Source, address_of, name_of, open_reviews, opened, session_of
 from .saved import Folder, Saved
 from .session import Session
 from .slide_layer import shows_slide, slide_layers
@@ -23,17 +21,6 @@ from .unattended import review_widgets
 
 LOOK_PX = 60
 """The longer side of a cell on the screen when it is looked at in a slide, px, at least."""
-
-
-def opened(viewer: ViewerModel) -> dict[Address, Labels]:
-    """The cells of the images of results folders that are open, whether they are under review or not."""
-    found = dict[Address, Labels]()
-    for image in viewer.layers:
-        place = place_of(image) if isinstance(image, Image) else None
-        cells = [] if place is None else made_from(viewer.layers, image, Labels)
-        if place is not None and cells and isinstance(cells[-1], Labels):
-            found[place.folder, place.image] = cells[-1]
-    return found
 
 
 def in_reviews(viewer: ViewerModel, items: Sequence[Item]) -> list[Item]:

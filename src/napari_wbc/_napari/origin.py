@@ -14,7 +14,7 @@ from napari.layers import Layer
 from ..cells import Labels as LabelImage
 from ..cells import Segmentation
 from ..config import Settings
-from ..pipeline import Models
+from ..pipeline import Classifier, Models
 from ..results.record import InputFile, Record
 from ..results.runfile import Model
 
@@ -37,6 +37,16 @@ class MadeBy:
         segmenter, classifier = (Model(name=m.name, identity=m.identity) for m in (models.segmenter, models.classifier))
         devices = dict.fromkeys((models.segmenter.device, models.classifier.device))
         return cls(segmenter, classifier, settings, ", ".join(devices))
+
+    def without_types(self) -> MadeBy:
+        """The same, where only the segmenter was used."""
+        return dataclasses.replace(self, classifier=NOBODY)
+
+    def named_by(self, classifier: Classifier) -> MadeBy:
+        """The same outlines with types of a classifier; on the device of both, where they differ."""
+        model = Model(name=classifier.name, identity=classifier.identity)
+        devices = dict.fromkeys((self.device, classifier.device) if self.segmenter != NOBODY else (classifier.device,))
+        return dataclasses.replace(self, classifier=model, device=", ".join(devices))
 
 
 NOBODY = Model(name="none", identity="none")

@@ -52,16 +52,12 @@ class SecondReading(ToolWidget):
         self.labels.changed.connect(self._offer_readers)
         self._offer_readers()
         self.picture, self.result = Picture(self.name), Result()
-        grid = columns()
-        letters, _ = keys.chosen_letters()
-        self._types = {letters[name]: name for name in keys.NAMES} | own_types.by_digit
-        for i, (letter, cell_type) in enumerate(self._types.items()):
-            tooltip = f"This cell is {cell_type}. Key: {letter}, once you have clicked the picture."
-            grid.addWidget(button(f"{cell_type}  {letter}", tooltip, partial(self.name, letter)), *divmod(i, PER_ROW))
+        self._types, self._buttons = dict[str, str](), columns()
+        self._offer_types()
         inside = QWidget()
         layout = QVBoxLayout(inside)
         layout.addWidget(self.picture)
-        layout.addLayout(grid)
+        layout.addLayout(self._buttons)
         layout.addWidget(self.result)
         tooltip = "Save what the readers and the model said of each cell."
         self.save_button = button("Save the reading as CSV…", tooltip, self.save)
@@ -79,6 +75,7 @@ class SecondReading(ToolWidget):
     def start(self) -> None:
         """Hide what the cells are called, and show the first that this reader has not read."""
         self._by = self._reader
+        self._offer_types()
         session = self.session = session_of(self.viewer, chosen(self.labels))
         session.sync()
         ids = [cell.cell_id for cell in session.analysis.cells]
@@ -156,6 +153,21 @@ class SecondReading(ToolWidget):
         if not reader:
             raise UsageError("Write the name of the second reader first.")
         return reader
+
+    def _offer_types(self) -> None:
+        """A button for each letter and digit; types of the user's own may have come since the last reading."""
+        letters, _ = keys.chosen_letters()
+        types = {letters[name]: name for name in keys.NAMES} | own_types.by_digit
+        if types == self._types:
+            return
+        while (item := self._buttons.takeAt(0)) is not None and (old := item.widget()) is not None:
+            old.hide()
+            old.deleteLater()
+        for i, (letter, cell_type) in enumerate(types.items()):
+            tooltip = f"This cell is {cell_type}. Key: {letter}, once you have clicked the picture."
+            text = f"{cell_type}  {letter}"
+            self._buttons.addWidget(button(text, tooltip, partial(self.name, letter)), *divmod(i, PER_ROW))
+        self._types = types
 
     def _offer_readers(self, _: object = None) -> None:
         """The readers of the chosen cells, and whoever is logged in."""

@@ -13,13 +13,16 @@ from napari.layers import Image, Labels
 from ..cells import CellTable
 from .inputs import of_slide
 from .layers import read_measured
-from .origin import origin, place_of
-from .replacing import image_of
+from .origin import layer_id, note, origin, place_of
+from .replacing import image_of, made_from
 from .saved import Saved
 from .session import SESSION, Session
 
 Source: TypeAlias = Session | Saved
 """A review, or an image of a results folder that is not open."""
+
+Address: TypeAlias = tuple[Path | None, str]
+"""The results folder of an image, and its name."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +43,45 @@ def session_of(viewer: ViewerModel, labels: Labels) -> Session:
     """
     if labels.multiscale:
         raise of_slide(labels)
-    found = labels.metadata.get(SESSION)
-    before = found if isinstance(found, Session) and found.labels is labels else None
+    before = _begun(labels)
     if before is not None:
         if before.open:
             return before
         image_of(viewer.layers, labels)
         before.end()
+    _tell_copies(viewer, labels)
     return Session(viewer, labels, before)
 
 
 def open_reviews(viewer: ViewerModel) -> list[Session]:
     """The reviews whose layers are all open."""
-    found = [layer.metadata.get(SESSION) for layer in viewer.layers if isinstance(layer, Labels)]
-    return [session for session in found if isinstance(session, Session) and session.open]
+    found = [_begun(layer) for layer in viewer.layers if isinstance(layer, Labels)]
+    return [session for session in found if session is not None and session.open]
+
+
+def _begun(labels: Labels) -> Session | None:
+    """The review of a layer, or None; napari's Duplicate copies the metadata, but that is the review of the other layer."""
+    found = labels.metadata.get(SESSION)
+    return found if isinstance(found, Session) and found.labels is labels else None
+
+
+def _tell_copies(viewer: ViewerModel, labels: Labels) -> None:
+    """Give copies of a layer, as napari's Duplicate makes them, ids of their own: its boxes and types are not theirs."""
+    same = [layer for layer in viewer.layers if isinstance(layer, Labels) and layer_id(layer) == layer_id(labels)]
+    same.sort(key=lambda layer: _begun(layer) is None)
+    for copy in same[1:]:
+        note(copy, layer_id=copy.unique_id)
+
+
+def opened(viewer: ViewerModel) -> dict[Address, Labels]:
+    """The cells of the images of results folders that are open, whether they are under review or not."""
+    found = dict[Address, Labels]()
+    for image in viewer.layers:
+        place = place_of(image) if isinstance(image, Image) else None
+        cells = [] if place is None else made_from(viewer.layers, image, Labels)
+        if place is not None and cells and isinstance(cells[-1], Labels):
+            found[place.folder, place.image] = cells[-1]
+    return found
 
 
 def results_folder(viewer: ViewerModel) -> Path | None:
@@ -98,7 +126,7 @@ def name_of(source: Source) -> str:
     return source.image.name if place is None else place.image
 
 
-def address_of(source: Source) -> tuple[Path | None, str]:
+def address_of(source: Source) -> Address:
     """The results folder of a source, None where it has none, and the name of its image: no other image has both."""
     place = None if isinstance(source, Saved) else place_of(source.image)
     folder = source.folder if isinstance(source, Saved) else None if place is None else place.folder

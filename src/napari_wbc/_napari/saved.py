@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from psygnal import Signal
 
-from ..cells import Analysis, Cell, CellTable, Labels, RgbImage, Scale
+from ..cells import Analysis, Box, Cell, CellTable, Labels, RgbImage, Scale
 from ..crop import crop
 from ..errors import ResultsError, UsageError
 from ..pyramids import open_pyramid
@@ -83,15 +83,14 @@ class Folder:
         if self._future is None and time.monotonic() >= self._next:
             self._future = self._worker.submit(read_saved, folder, self.images)
 
-    def take(self) -> bool:
-        """Whether other records have been read since; errors as in `results.read_record`."""
+    def take(self) -> None:
+        """Have the records that were read appear; errors as in `results.read_record`."""
         if self._future is None or not self._future.done():
-            return False
+            return
         future, self._future, self._next = self._future, None, time.monotonic() + READ_EVERY_S
         before, found = self.images, future.result()
         newer = {name for name, saved in before.items() if name in found and saved.written_ns > found[name].written_ns}
         self.images = {name: before[name] if name in newer else saved for name, saved in found.items()}  # edited meanwhile
-        return before != self.images
 
     def _on_written(self, saved: Saved) -> None:
         if self._folder is not None and saved.folder.resolve() == self._folder.resolve():
@@ -161,16 +160,24 @@ def edit(saved: Saved, change: Callable[[Analysis], Analysis]) -> tuple[Record, 
 
     Raises
     ------
+    UsageError
+        If its cells are not those that were seen.
     ResultsError
         If the record cannot be read.
     StorageError
         If it cannot be written.
     """
     before = read_record(saved.folder, saved.record.image)
+    if _outlines(before) != _outlines(saved.record):
+        raise UsageError(f"The outlines of {before.image} were changed elsewhere a moment ago. Look at its cells again.")
     cells = change(Analysis(_NO_LABELS, CellTable(before.cells), Scale(None, 1.0, "assumed"))).cells
     after = before.model_copy(update={"cells": tuple(map(as_stored, cells)), "edited": True})
     commit(saved.folder, after)
     return before, written.tell(saved.folder, after)
+
+
+def _outlines(record: Record) -> dict[int, Box]:
+    return {cell.cell_id: cell.box for cell in record.cells}
 
 
 def take_back(before: Record, after: Saved) -> Saved:

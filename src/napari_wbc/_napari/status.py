@@ -24,19 +24,32 @@ _SOURCES = {
 def describe_segmentation(segmentation: Segmentation, models: Models) -> str:
     """Number of cells, scale, model and device."""
     count = len(segmentation.scores)
-    return "\n".join(
-        [_cells(count), describe_scale(segmentation.scale), f"Outlines: {models.segmenter.name} on {models.segmenter.device}"]
-    )
+    return "\n".join([_cells(count), describe_scale(segmentation.scale), _outlined_by(models)])
 
 
 def describe_analysis(analysis: Analysis, models: Models) -> str:
     """Number of cells and differential, scale, models and devices."""
+    return "\n".join([*_found(analysis), _outlined_by(models), _named_by(models)])
+
+
+def describe_types(analysis: Analysis, models: Models) -> str:
+    """As `describe_analysis`, where the outlines were there before."""
+    return "\n".join([*_found(analysis), _named_by(models)])
+
+
+def _found(analysis: Analysis) -> list[str]:
     lines = [_cells(len(analysis.cells)), *describe_counts(analysis), describe_scale(analysis.scale)]
     if analysis.domain is not None and not analysis.domain.ok:
         lines.append(f"Unlike the images the segmenter was trained on: {analysis.domain.reason}")
-    lines.append(f"Outlines: {models.segmenter.name} on {models.segmenter.device}")
-    lines.append(f"Types: {models.classifier.name} on {models.classifier.device}")
-    return "\n".join(lines)
+    return lines
+
+
+def _outlined_by(models: Models) -> str:
+    return f"Outlines: {models.segmenter.name} on {models.segmenter.device}"
+
+
+def _named_by(models: Models) -> str:
+    return f"Types: {models.classifier.name} on {models.classifier.device}"
 
 
 def describe_counts(analysis: Analysis) -> list[str]:

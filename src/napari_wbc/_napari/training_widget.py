@@ -136,7 +136,7 @@ class TrainModel(ToolWidget):
         return str(outcome)
 
     def use_model(self) -> None:
-        """Have all widgets use the model file, those that are open and those opened later; or keep the old by not asking."""
+        """Have all widgets use the model file, those that are open and those opened later."""
         self.report_errors(self._use_model)
 
     def _use_model(self) -> None:

@@ -8,7 +8,7 @@ from weakref import WeakSet
 from qtpy.QtWidgets import QApplication
 
 from ..errors import WbcError
-from .autosave import drop_kept
+from .autosave import Autosave, drop_kept
 from .origin import place_of
 from .review_widget import ReviewCells
 from .saving import save
@@ -34,7 +34,7 @@ class Unattended:
         self._named.update(sessions)
 
     def save(self) -> None:
-        """Save those of images of results folders that nothing else keeps.
+        """Save those that nothing else keeps; those without a results folder are kept, to be offered at the next start.
 
         Raises
         ------
@@ -52,7 +52,10 @@ class Unattended:
 
     def _save(self, session: Session) -> None:
         place = place_of(session.image)
-        if place is None or not session.unsaved or any(widget.session is session for widget in review_widgets()):
+        if not session.unsaved or any(widget.session is session for widget in review_widgets()):
+            return
+        if place is None:
+            Autosave(session).keep()
             return
         try:
             save(session)

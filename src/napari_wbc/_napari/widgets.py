@@ -1,4 +1,4 @@
-"""The four dock widgets: layers and a form in, layers out; what happens between is in `jobs` and `place`."""
+"""The four dock widgets: layers and a form in, layers out; what happens between is in `jobs`, `layers` and `replacing`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from napari.viewer import Viewer
 
 from ..cells import Analysis, Box, Segmentation
 from ..config import Settings
+from ..errors import ImageError, UsageError
 from ..pipeline import Models, Step, Steps
 from . import jobs
 from .controls import choice
 from .inputs import in_view, is_large, read_image, read_labels
 from .layers import analysis_layers, labels_layer
-from .origin import MadeBy
+from .origin import MadeBy, made_by, note
 from .replacing import show_boxes, show_labels, show_types
 from .reviews import reviewed, session_of
 from .slide_layer import part_layer
-from .status import describe_analysis, describe_segmentation
+from .status import describe_analysis, describe_segmentation, describe_types
 from .tool import ToolWidget, chosen
 
 THIS_IMAGE, IN_VIEW, ALL_IMAGES = "the whole image", "what is in view", "all open images"
@@ -48,26 +49,32 @@ class AnalyseImage(ToolWidget):
         models, settings = self.models.choice(), self.settings()
         if part is not None and is_large(image):
             self.job.start(_part_analysed(self.kept, models, settings, image, part), self._show_part)
-            return
-        reading = [(layer, read_image(layer)) for layer in images]
-        self.job.start(_analysed(self.kept, models, settings, reading, part), self._show)
+        elif over == ALL_IMAGES:
+            self.job.start(_each_analysed(self.kept, models, settings, images), self._show_each)
+        else:
+            self.job.start(_analysed(self.kept, models, settings, image, read_image(image), part), self._show)
 
-    def _show_part(self, found: list[Analysed]) -> str:
+    def _show_part(self, found: Analysed) -> str:
         self.check()
-        for each in found:
-            self.viewer.layers.append(each.image)
+        self.viewer.layers.append(found.image)
         return self._show(found)
 
-    def _show(self, found: list[Analysed]) -> str:
-        self.check(*(each.image for each in found))
+    def _show_each(self, found: list[Analysed | NotAnalysed]) -> str:
+        """What was found in each image; one that cannot be analysed, or was closed, does not lose the others."""
+        self.check()
+        texts = []
         for each in found:
-            show_labels(self.viewer.layers, each.image, each.labels, each.boxes)
-        texts = [describe_analysis(each.analysis, each.models) for each in found]
-        return (
-            texts[0]
-            if len(texts) == 1
-            else "\n\n".join(f"{e.image.name}: {text}" for e, text in zip(found, texts, strict=True))
-        )
+            try:
+                text = str(each.error) if isinstance(each, NotAnalysed) else self._show(each)
+            except UsageError as error:
+                text = str(error)
+            texts.append(f"{each.image.name}: {text}")
+        return "\n\n".join(texts)
+
+    def _show(self, found: Analysed) -> str:
+        self.check(found.image)
+        show_labels(self.viewer.layers, found.image, found.labels, found.boxes)
+        return describe_analysis(found.analysis, found.models)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,29 +88,42 @@ class Analysed:
     boxes: Shapes
 
 
+@dataclass(frozen=True, eq=False)
+class NotAnalysed:
+    """An image that cannot be analysed, and why."""
+
+    image: Image
+    error: ImageError
+
+
 def _analysed(
-    kept: jobs.KeptModels,
-    wanted: jobs.ModelChoice,
-    settings: Settings,
-    images: Sequence[tuple[Image, jobs.Read]],
-    part: Box | None,
-) -> Steps[list[Analysed]]:
-    """One image after the other; layers are made in the thread too, because with 20 megapixels that takes half a second."""
-    found = []
-    for image, read in images:
-        analysis, models = yield from jobs.analyse(kept, wanted, read, settings, part)
-        layers = analysis_layers(image, analysis, MadeBy.of(models, settings))
-        found.append(Analysed(image, analysis, models, *layers))
+    kept: jobs.KeptModels, wanted: jobs.ModelChoice, settings: Settings, image: Image, read: jobs.Read, part: Box | None
+) -> Steps[Analysed]:
+    """Layers are made in the thread too, because with 20 megapixels that takes half a second."""
+    analysis, models = yield from jobs.analyse(kept, wanted, read, settings, part)
+    return Analysed(image, analysis, models, *analysis_layers(image, analysis, MadeBy.of(models, settings)))
+
+
+def _each_analysed(
+    kept: jobs.KeptModels, wanted: jobs.ModelChoice, settings: Settings, images: Sequence[Image]
+) -> Steps[list[Analysed | NotAnalysed]]:
+    """One image after the other."""
+    found: list[Analysed | NotAnalysed] = []
+    for image in images:
+        try:
+            found.append((yield from _analysed(kept, wanted, settings, image, read_image(image), None)))
+        except ImageError as error:
+            found.append(NotAnalysed(image, error))
     return found
 
 
 def _part_analysed(
     kept: jobs.KeptModels, wanted: jobs.ModelChoice, settings: Settings, slide: Image, part: Box
-) -> Steps[list[Analysed]]:
+) -> Steps[Analysed]:
     """A part of a slide becomes an image of its own, which is reviewed and saved as any other."""
     yield Step("read", 0, 1)
     image = part_layer(slide, part)
-    return (yield from _analysed(kept, wanted, settings, [(image, read_image(image))], None))
+    return (yield from _analysed(kept, wanted, settings, image, read_image(image), None))
 
 
 class SegmentCells(ToolWidget):
@@ -117,9 +137,9 @@ class SegmentCells(ToolWidget):
 
     def start(self) -> None:
         """Image → Labels."""
-        image = chosen(self.image)
-        steps = jobs.segment(self.kept, self.models.choice(), read_image(image), self.settings())
-        self.job.start(_segmentation_layer(image, steps), partial(self._show, image))
+        image, settings = chosen(self.image), self.settings()
+        steps = jobs.segment(self.kept, self.models.choice(), read_image(image), settings)
+        self.job.start(_segmentation_layer(image, steps, settings), partial(self._show, image))
 
     def _show(self, image: Image, result: tuple[Segmentation, Models, Labels]) -> str:
         self.check(image)
@@ -165,11 +185,16 @@ class ClassifyCells(ToolWidget):
         if reviewed(labels):  # what a person said stays
             session_of(self.viewer, labels).accept(result[0].cells)
         else:
-            show_types(self.viewer.layers, image, labels, result[0], MadeBy.of(result[1], Settings()))
-        return describe_analysis(*result)
+            made = made_by(labels).named_by(result[1].classifier)
+            show_types(self.viewer.layers, image, labels, result[0], made)
+        return describe_types(*result)
 
 
-def _segmentation_layer(image: Image, steps: Steps[tuple[Segmentation, Models]]) -> Steps[tuple[Segmentation, Models, Labels]]:
+def _segmentation_layer(
+    image: Image, steps: Steps[tuple[Segmentation, Models]], settings: Settings
+) -> Steps[tuple[Segmentation, Models, Labels]]:
     """What the steps find, with its layer, made in the thread too."""
     segmentation, models = yield from steps
-    return segmentation, models, labels_layer(image, segmentation)
+    layer = labels_layer(image, segmentation)
+    note(layer, made_by=MadeBy.of(models, settings).without_types())
+    return segmentation, models, layer

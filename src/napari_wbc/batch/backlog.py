@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from ..pyramids import SLIDE_SUFFIXES
 from ..results import write_failure
-from ..results.record import ImageRow
+from ..results.record import ImageRow, Record
 from ..results.unfinished import forget
 from .discover import InputImage
 from .intake import known_of
 from .job import Job
+from .meanwhile import reviewed_meanwhile
 
 Chunk = tuple[InputImage, ...]
 
@@ -52,21 +53,30 @@ class Backlog:
     def lost(self, images: Iterable[InputImage], how: str, job: Job) -> list[ImageRow]:
         """Take back what a dead worker has not answered; `how` it died is the reason of those that fail now, whose rows return.
 
+        Of an image that a person has reviewed meanwhile it is the row that was saved.
+
         Raises
         ------
         StorageError
             If the failure cannot be written.
         """
-        failed = []
+        settled = []
         for image in images:
             if image.name in self._again:
-                reason = f"the process that worked on it ended twice ({how}): "
-                reason += "the file crashes or stalls its reader, or memory is short"
-                slide = image.name if image.path.suffix.lower() in SLIDE_SUFFIXES else None  # not opened: it may stall us, too
-                record = write_failure(job.out, image.name, reason, known_of(image.path), job.origin_of_failure, slide=slide)
-                forget(job.out, image.name)
-                failed.append(record.row)
+                settled.append(_settle(image, how, job).row)
             else:
                 self._again.add(image.name)
                 self._suspects.append((image,))
-        return failed
+        return settled
+
+
+def _settle(image: InputImage, how: str, job: Job) -> Record:
+    """Write that an image has failed, unless a person has saved a review of it since the run began."""
+    saved = reviewed_meanwhile(image.name, job)
+    if saved is not None:
+        return saved
+    reason = f"the process that worked on it ended twice ({how}): the file crashes or stalls its reader, or memory is short"
+    slide = image.name if image.path.suffix.lower() in SLIDE_SUFFIXES else None  # not opened: it may stall us, too
+    record = write_failure(job.out, image.name, reason, known_of(image.path), job.origin_of_failure, slide=slide)
+    forget(job.out, image.name)
+    return record

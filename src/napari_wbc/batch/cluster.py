@@ -16,8 +16,11 @@ from .work import work
 
 try:
     from distributed import Client, Future, KilledWorker, WorkerPlugin, as_completed, get_worker
+    from distributed.comm import get_address_host_port
 except ImportError as error:
-    raise UsageError("--cluster needs dask.distributed: pip install 'napari-wbc[cluster]'.") from error
+    raise UsageError(
+        "--cluster needs dask.distributed: pip install 'napari-wbc[cluster]' (in a copy of the repository: '.[cluster]')."
+    ) from error
 
 PLUGIN = "napari-wbc"
 CHUNKS_IN_FLIGHT = 2
@@ -42,6 +45,8 @@ class Cluster:
 
     Raises
     ------
+    UsageError
+        If the address is none.
     WorkersError
         If there is no scheduler or no worker.
     WbcError
@@ -49,6 +54,10 @@ class Cluster:
     """
 
     def __init__(self, load_models: LoadModels, address: str) -> None:
+        try:
+            get_address_host_port(address)  # `Client` finds this too, but then hangs where it is thrown away
+        except ValueError as error:
+            raise UsageError(f"--cluster takes an address such as tcp://HOST:8786; found {address!r}: {error}.") from None
         try:
             self._client = Client(address, timeout=PATIENCE_S, set_as_default=False)
             self._client.wait_for_workers(1, timeout=PATIENCE_S)

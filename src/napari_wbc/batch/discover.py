@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import logging
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import UsageError
 from ..images import IMAGE_SUFFIXES
 from ..pyramids import SLIDE_SUFFIXES, is_folder_image
+from .names import name_in_results, text_below
 
 logger = logging.getLogger(__name__)
 
 SUFFIXES = (*IMAGE_SUFFIXES, *SLIDE_SUFFIXES)
 """Suffixes of the files that are images or slides, lower case."""
-LONGEST_NAME = 250
-"""Bytes of the longest file name that can be recorded: file systems take 255, and `.json` is appended."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +54,21 @@ class Inputs:
 
 @dataclass
 class _Found:
-    """Paths found so far, and the folders that cannot be searched."""
+    """Paths found so far; the folders that cannot be searched; and those of results, which are not."""
 
     images: set[Path] = field(default_factory=set)
     others: set[Path] = field(default_factory=set)
     closed: dict[Path, OSError] = field(default_factory=dict)
+    results: set[Path] = field(default_factory=set)
 
     def add(self, path: Path) -> None:
         (self.images if path.suffix.lower() in SUFFIXES else self.others).add(path)
+
+    def but(self) -> str:
+        """What there is besides images, as the end of a sentence."""
+        other = f" ({len(self.others)} other files)." if self.others else "."
+        results = ", ".join(map(str, sorted(self.results)))
+        return f"{other} Results folders are not searched: {results}." if results else other
 
 
 def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inputs:
@@ -72,38 +78,58 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
     ----------
     inputs
         Files, folders (searched to the bottom) and patterns such as `slides/*/*.png`. Hidden files and folders, `out`, other
-        results folders, and links to a folder that leads to them are not searched.
+        results folders, and links to a folder that leads to them are not searched, and what of these a pattern finds is left
+        out; a folder inside of results is searched where nothing else is named.
     out
         The folder of the results.
 
     Raises
     ------
     UsageError
-        If an input does not exist or cannot be searched, or there is no image.
+        If an input does not exist or cannot be searched, there is no image, or two would have the same name in the results.
     """
-    given = [path for item in ([inputs] if isinstance(inputs, str | Path) else inputs) for path in _expand(item)]
-    if not given:
+    named = [path for item in ([inputs] if isinstance(inputs, str | Path) else inputs) for path in _expand(item)]
+    if not named:
         raise UsageError("No input was named. Name image files, folders, or patterns.")
-    folders = {path for path in given if _is_folder(path) and not is_folder_image(path)}
-    root = _common_parent([path if path in folders else path.parent for path in given])
-    found = _Found()
+    folders = {path for path in named if _is_folder(path) and not is_folder_image(path)}
+    given, results = _without_results(named, folders, Path(out))
+    if not given and any(_same(folder, Path(out)) for folder in results):
+        raise UsageError(f"{out} is both input and results folder. Name another folder for the results.")
+    found = _Found(results=results)
     for path in given:
         if path not in folders:
             found.add(path)
-        elif _same(path, Path(out)):
-            raise UsageError(f"{path} is both input and results folder. Name another folder for the results.")
-        else:
-            for file in _files_below(path, Path(out), (os.path.realpath(path),), found.closed):
-                found.add(file)
+            continue
+        for file in _files_below(path, Path(out), (os.path.realpath(path),), found):
+            found.add(file)
+    for path in found.results:
+        logger.info("%s is a results folder and is not searched.", path)
     for path, error in found.closed.items():
         if path in folders or not found.images:
             raise UsageError(f"The folder {path} cannot be searched: {error.strerror}. See to its permission.") from error
         logger.warning("The folder %s cannot be searched and is left out: %s.", path, error.strerror)
     if not found.images:
-        other = f" ({len(found.others)} other files)" if found.others else ""
-        raise UsageError(f"No image found in {', '.join(map(str, given))}{other}. Images end with {' '.join(SUFFIXES)}.")
-    images = tuple(sorted((_named(path, root) for path in found.images), key=lambda image: image.name))
-    return Inputs(root, images, len(found.others), tuple(_name(path, root) for path in found.closed))
+        raise UsageError(f"No image found in {', '.join(map(str, named))}{found.but()} Images end with {' '.join(SUFFIXES)}.")
+    root = _common_parent(given, folders)
+    return Inputs(root, _named(found.images, root), len(found.others), tuple(text_below(path, root) for path in found.closed))
+
+
+def _named(paths: set[Path], root: Path) -> tuple[InputImage, ...]:
+    """The images with their names in the results, sorted by these.
+
+    Raises
+    ------
+    UsageError
+        If two would have the same, or one is too long.
+    """
+    images = sorted((InputImage(name_in_results(path, root), path) for path in paths), key=lambda image: image.name)
+    for image, after in pairwise(images):
+        if image.name == after.name:
+            raise UsageError(
+                f"In {root} are two images that are both called {image.name} in the results, as the file name of one is not "
+                "valid UTF-8. Rename it."
+            )
+    return tuple(images)
 
 
 def _expand(item: str | Path) -> list[Path]:
@@ -120,9 +146,9 @@ def _expand(item: str | Path) -> list[Path]:
     else:
         return [path]
     if glob.has_magic(str(item)):
-        matches = glob.glob(str(path), recursive=True)
+        matches = glob.glob(str(item), recursive=True)  # not of `path`: the folder that we are in may have brackets
         if matches:
-            return [Path(match) for match in sorted(matches)]
+            return [Path(os.path.abspath(match)) for match in sorted(matches)]
         raise UsageError(f"Nothing matches the pattern {item}.")
     raise UsageError(f"There is no file or folder {item}. Check the path.")
 
@@ -138,28 +164,42 @@ def _is_folder(item: os.DirEntry[str] | Path) -> bool:
         return False
 
 
-def _common_parent(folders: list[Path]) -> Path:
+def _common_parent(given: list[Path], folders: set[Path]) -> Path:
+    """The folder in which all that was given lies, which may be one of the folders."""
     try:
-        return Path(os.path.commonpath(folders))
+        return Path(os.path.commonpath([path if path in folders else path.parent for path in given]))
     except ValueError:
         raise UsageError(
             "The inputs lie on different drives. Run once for each drive, each with its own results folder."
         ) from None
 
 
-def _files_below(folder: Path, out: Path, above: tuple[str, ...], closed: dict[Path, OSError]) -> Iterator[Path]:
+def _without_results(named: list[Path], folders: set[Path], out: Path) -> tuple[list[Path], set[Path]]:
+    """What was named but results folders and what lies in them; and these folders, unless all that was named lies deeper."""
+    root = _common_parent(named, folders)
+    above = {parent: (parent, *parent.parents) for parent in {path.parent for path in named}}
+    places = [place for place in folders.union(*above.values()) if place.is_relative_to(root)]
+    results = {place for place in places if _same(place, out) or _is_results(place)}
+    return [path for path in named if path not in results and results.isdisjoint(above[path.parent])], results
+
+
+def _is_results(folder: Path) -> bool:
+    """Whether it is a results folder; none, where nobody can tell."""
+    return all(os.path.exists(folder / name) for name in ("run.json", "records"))
+
+
+def _files_below(folder: Path, out: Path, above: tuple[str, ...], found: _Found) -> Iterator[Path]:
     """The files in a folder and below; `above` are the real paths of the folders on the way, by which loops are known.
 
-    Folders that cannot be searched are added to `closed`.
+    Folders that cannot be searched, and those of results, are added to `found`.
     """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        closed[folder] = error
+        found.closed[folder] = error
         return
-    names = {entry.name for entry in entries}
-    if {"run.json", "records"} <= names:
-        logger.info("%s is a results folder and is not searched.", folder)
+    if {"run.json", "records"} <= {entry.name for entry in entries}:
+        found.results.add(folder)
         return
     for entry in entries:
         path = folder / entry.name
@@ -169,40 +209,11 @@ def _files_below(folder: Path, out: Path, above: tuple[str, ...], closed: dict[P
             yield path
         elif (real := os.path.realpath(path)) in above:
             logger.warning("%s is a link to a folder that leads to it, and is not followed.", path)
-        elif not _same(path, out):
-            yield from _files_below(path, out, (*above, real), closed)
+        elif _same(path, out):
+            found.results.add(path)
+        else:
+            yield from _files_below(path, out, (*above, real), found)
 
 
 def _same(folder: Path, out: Path) -> bool:
     return os.path.realpath(folder) == os.path.realpath(out)
-
-
-def _named(path: Path, root: Path) -> InputImage:
-    """The image with its name in the results.
-
-    Raises
-    ------
-    UsageError
-        If the file name is too long for its record.
-    """
-    if len(os.fsencode(path.name)) > LONGEST_NAME:
-        raise UsageError(
-            f"The file name {path.relative_to(root).as_posix()} is longer than {LONGEST_NAME} bytes, too long for its results. "
-            "Rename the file."
-        )
-    return InputImage(_name(path, root), path)
-
-
-def _name(path: Path, root: Path) -> str:
-    """The path relative to the root as text, with `/`."""
-    return "/".join(map(_as_text, path.relative_to(root).parts))
-
-
-def _as_text(part: str) -> str:
-    r"""A file name; bytes that are not UTF-8 become `\xff`, and where that makes it too long, its end becomes a hash."""
-    data = os.fsencode(part)
-    text = data.decode("utf-8", "backslashreplace")
-    if text == part or len(text.encode()) <= LONGEST_NAME:
-        return text
-    end = f"~{hashlib.sha256(data).hexdigest()[:16]}"
-    return text.encode()[: LONGEST_NAME - len(end)].decode("utf-8", "ignore") + end

@@ -182,8 +182,9 @@ class _Process:
             raise EOFError from None
         if isinstance(message, logging.LogRecord):
             logging.getLogger(message.name).handle(message)
-        if isinstance(message, WbcError):
-            raise message
+        if isinstance(message, tuple):
+            error, cause = message
+            raise error from cause
         return message
 
     def is_silent(self, listened_s: float, time_limit_s: float) -> bool:

@@ -43,9 +43,9 @@ def serve(connection: Connection, load_models: LoadModels, level: int) -> None:
                     send(row)
     except (EOFError, ConnectionError):
         return  # nobody is there to tell
-    except WbcError as error:
+    except WbcError as error:  # sent with its cause, which pickle leaves out: one of a drive decides the exit code
         with suppress(ConnectionError):  # the run may have ended, by the same error of another process
-            send(error)
+            send((error, error.__cause__ if isinstance(error.__cause__, OSError) else None))
 
 
 class _Heard:

@@ -77,7 +77,10 @@ def write_state(out: Path, state: RunFile, shard: Shard | None) -> None:
 
 
 def merge_reports(out: Path) -> RunFile:
-    """`run.json`, and where the last run had shards, made from their reports; the log says which have not finished.
+    """`run.json`, and where the last run had shards, made from their reports.
+
+    The log says which have not finished, and whether their threads differ, on which last digits may depend: as in a run that
+    is continued with others, `run.json` has one number.
 
     Raises
     ------
@@ -96,6 +99,10 @@ def merge_reports(out: Path) -> RunFile:
             raise ResultsError(
                 f"The shards {shards[0].name} and {shard.name} in {out} differ in settings or models. Run one again."
             )
+    threads = sorted({report.threads for report in reports})
+    if len(threads) > 1:
+        numbers = ", ".join(map(str, threads))
+        logger.warning("The shards ran with %s threads each: last digits may differ. Give all the same --threads.", numbers)
     ends = {shard: report.finished_at for shard, report in zip(shards, reports, strict=True) if report.finished_at}
     left = [str(number) for number in range(shards[0].of) if Shard(number, shards[0].of) not in ends]
     if left:
@@ -110,6 +117,7 @@ def merge_reports(out: Path) -> RunFile:
             "finished_at": None if left else max(ends.values()),
             "counts": Counts(**{n: sum(getattr(r.counts, n) for r in reports) for n in Counts.model_fields}),
             "kept": tuple(sorted(image for report in reports for image in report.kept)),
+            "unsearched": tuple(sorted({folder for report in reports for folder in report.unsearched})),
         }
     )
     write_run(out, merged)

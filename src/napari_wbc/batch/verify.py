@@ -139,13 +139,19 @@ def _check_files(out: Path, root: Path, name: str) -> tuple[Record | None, list[
         (labels_path(out, name), f"labels/{name}.tif", hashes.labels),
         (root / name, name, hashes.input.sha256),
     ):
-        try:
-            if sha256 is not None and file_sha256(path) != sha256:
-                findings.append(Finding(shown, "altered: its SHA-256 is not the one in the record"))
-        except OSError as error:
-            missing = isinstance(error, FileNotFoundError)
-            findings.append(Finding(shown, "missing" if missing else f"cannot be read: {error.strerror}"))
+        if sha256 is not None and (problem := _problem(path, sha256, "its SHA-256 is not the one in the record")):
+            findings.append(Finding(shown, problem))
     return record, findings
+
+
+def _problem(path: Path, sha256: str, altered: str) -> str:
+    """What is wrong with a file that should have this SHA-256: nothing, or why it has not; `altered` says what it is not."""
+    try:
+        return "" if file_sha256(path) == sha256 else f"altered: {altered}"
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def _check_tables(out: Path) -> Iterator[Finding]:
@@ -156,10 +162,9 @@ def _check_tables(out: Path) -> Iterator[Finding]:
         except ResultsError:
             return  # the damaged record is a finding already
         for name in TABLES:
-            if not (out / name).exists():
-                yield Finding(name, "missing: `collect` makes it")
-            elif file_sha256(out / name) != file_sha256(Path(folder) / name):
-                yield Finding(name, "altered: it is not what the records give; `collect` makes it again")
+            wanted = file_sha256(Path(folder) / name)
+            if problem := _problem(out / name, wanted, "it is not what the records give; `collect` makes it again"):
+                yield Finding(name, "missing: `collect` makes it" if problem == "missing" else problem)
 
 
 def _check_strays(out: Path, names: set[str]) -> Iterator[Finding]:
@@ -168,7 +173,8 @@ def _check_strays(out: Path, names: set[str]) -> Iterator[Finding]:
         unseen: list[OSError] = []
         for here, _, files in os.walk(out / folder, onerror=unseen.append):
             for path in (Path(here, file).relative_to(out / folder).as_posix() for file in files):
-                if not path.endswith(suffix) or path.removesuffix(suffix) not in names:
+                of_macos = path.rpartition("/")[2].startswith(("._", ".DS_Store"))
+                if not of_macos and (not path.endswith(suffix) or path.removesuffix(suffix) not in names):
                     yield Finding(f"{folder}/{path}", "has no record: left by a run that was killed, or its record is missing")
         for error in unseen:
             if not isinstance(error, FileNotFoundError):

@@ -9,13 +9,12 @@ from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..cells import Analysis
 from ..config import Settings
-from ..errors import ResultsError, StorageError
+from ..errors import StorageError
 from ..pipeline import Models, analyse_many
-from ..results import has_record, read_record, write_analysis, write_failure, write_slide
+from ..results import write_analysis, write_failure, write_slide
 from ..results.record import ImageRow, Record, Timing
 from ..results.runfile import now
 from ..results.unfinished import forget
@@ -25,6 +24,7 @@ from .attempt import Failure, attempt
 from .discover import InputImage
 from .intake import Loaded, load
 from .job import Job, Rows, describe
+from .meanwhile import reviewed_meanwhile
 from .slide_work import analyse_slide
 
 logger = logging.getLogger(__name__)
@@ -172,9 +172,8 @@ def _analyse(group: Sequence[Loaded], models: Models, settings: Settings, tile_p
 def _commit(outcome: _Outcome, job: Job) -> Record:
     """Write what is known of an image, unless a person has saved a review of it since the run began."""
     loaded, result = outcome.loaded, outcome.result
-    saved = None if job.overwrite_reviewed else _reviewed(job.out, loaded.name)
+    saved = reviewed_meanwhile(loaded.name, job)
     if saved is not None:
-        logger.warning("%s was reviewed while the run worked, and is kept as it was saved.", loaded.name)
         return saved
     timing = Timing(read_s=round(loaded.read_s, 4), analyse_s=round(outcome.analyse_s, 4), finished_at=now())
     source, slide = loaded.source, loaded.name if loaded.slide else None
@@ -189,14 +188,3 @@ def _commit(outcome: _Outcome, job: Job) -> Record:
     if slide:
         forget(job.out, loaded.name)
     return record
-
-
-def _reviewed(out: Path, image: str) -> Record | None:
-    """The record of an image that a person has worked on, or None."""
-    if not has_record(out, image):
-        return None
-    try:
-        record = read_record(out, image)
-    except ResultsError:
-        return None  # damaged: the run has copied it
-    return record if record.has_human_work else None

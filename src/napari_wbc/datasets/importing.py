@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Literal
 
 from ..cells import Analysis, CellTable, Field, Scale
 from ..config import ASSUMED_UM_PER_PX, UNIDENTIFIED, Settings
-from ..errors import ImageError, ResultsError, UsageError
+from ..errors import ImageError, ImageTooLargeError, ResultsError, UsageError
 from ..exchange.report import write_report
 from ..exchange.stand_ins import stand_in_cells
-from ..images import decode, read_bytes
+from ..images import MAX_MEGAPIXELS, decode, read_bytes
 from ..measure import measure
 from ..results import read_record, record_path, write_analysis, write_failure
 from ..results.record import InputFile, Origin, Record
@@ -146,11 +147,23 @@ def _import(out: Path, image: str, source: Source, seen_by: str, origin: Origin)
         field = decode(data, str(source.path))
         truth = source.read(field.pixels)
     except ImageError as error:
-        return write_failure(out, image, str(error).removeprefix(f"{source.path}: "), file, origin)
+        reason = str(error).removeprefix(f"{source.path}: ")
+        if isinstance(error, ImageTooLargeError):
+            reason = _too_large(reason)
+        return write_failure(out, image, reason, file, origin)
     if truth.doubt:
         logger.warning("%s: %s%s", image, truth.doubt, " It is imported, but not vouched for." if truth.drawn else "")
     vouched_by = seen_by if truth.drawn and not truth.doubt else None
     return write_analysis(out, image, as_analysis(field, truth, seen_by), file, origin, reviewed_by=vouched_by)
+
+
+def _too_large(reason: str) -> str:
+    """What a reader found too large, with what helps here, where there are neither settings nor slides."""
+    found = re.split(r", more than|\. Write", reason)[0]
+    return (
+        f"{found}: an import takes at most {MAX_MEGAPIXELS:g}, if memory suffices. "
+        "Cut the image, and what belongs to it, into smaller ones."
+    )
 
 
 def as_analysis(field: Field, truth: Truth, seen_by: str) -> Analysis:

@@ -11,10 +11,14 @@ from PIL import Image as Pillow
 
 from ..cells import Box, RgbImage
 from ..errors import UnsupportedImageError
-from ..images import exif_orientation
+from ..images import exif_orientation, explained
 
 MIN_INSIDE = 0.9
 """Share of a box that must lie in the image; boxes at a border reach a little over it."""
+
+
+ORIENTATION = 274
+"""The tag of a TIFF that tells how it is turned."""
 
 
 class Corners(NamedTuple):
@@ -39,7 +43,7 @@ def upright_boxes(corners: Sequence[Corners], pixels: RgbImage, path: Path, note
     pixels
         (H, W, 3) uint8, upright.
     path, note
-        The files of the image, whose EXIF tells how it was turned, and of the boxes.
+        The files of the image, which tells how it was turned, and of the boxes.
 
     Raises
     ------
@@ -62,8 +66,16 @@ def upright_boxes(corners: Sequence[Corners], pixels: RgbImage, path: Path, note
 
 
 def stored_orientation(path: Path) -> int:
-    """The EXIF orientation of an image file, 1..8; 1 where it has none."""
-    with Pillow.open(path) as image:
+    """The orientation that an image file states, in EXIF or in a tag of a TIFF, 1..8; 1 where it states none.
+
+    Raises
+    ------
+    UnreadableImageError
+        If Pillow cannot read the file.
+    """
+    with explained(str(path)), Pillow.open(path) as image:
+        if image.format == "TIFF":
+            return int(image.getexif().get(ORIENTATION, 1))
         return exif_orientation(image.info.get("exif", b""))
 
 

@@ -75,7 +75,7 @@ def _read_types(root: Path, name: str, left_out: list[str]) -> dict[int, str]:
 
 
 def read(pixels: RgbImage, mask: Path, cell_type: str | None, doubt: str) -> Truth:
-    """What the mask says of an image (H, W, 3) uint8; its largest piece is the cell that has the type."""
+    """What the mask says of an image (H, W, 3) uint8; its one piece has the type, of several none."""
     if not mask.exists():
         raise UnsupportedImageError(f"has no mask: there is no {mask}. Restore it, or remove the image.")
     height, width = pixels.shape[:2]

@@ -100,7 +100,7 @@ class NamingFigures(_Figures):
 class Evaluation(_Figures):
     """Results against truth. `naming` is None where the truth has no types.
 
-    `images_without_result` counts images of the truth that the results do not have: their cells count as missed.
+    `images_without_result` counts images that failed in the results: their cells count as missed.
     """
 
     images: int

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 CROP_SIZE_PX = 227
+LARGEST_CROP_PX = 254
+"""Of crops from `CROP_SIZE_PX` to this, both forms make a last map of 6 × 6."""
 
 
 class LocalResponseNorm(nn.Module):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..domain import Sources
 from ..errors import CheckpointError
 from ..results.storage import file_sha256
-from .alexnet import AlexNet
+from .alexnet import CROP_SIZE_PX, AlexNet
 from .deeplab import DeepLabV3Plus
 from .encoders import EncoderName
 
@@ -75,7 +75,7 @@ class Card(_Frozen):
     um_per_px: float | None = Field(None, gt=0)
     cell_diameter_um: float | None = Field(None, gt=0)
     domain: Sources | None = None
-    crop_size_px: int = Field(227, ge=1)
+    crop_size_px: int = Field(CROP_SIZE_PX, ge=1)
     crop_margin: float | None = 0.15
     stain_aligned: bool = False
     temperature: float = Field(1.0, gt=0)
@@ -99,10 +99,10 @@ class Checkpoint:
     path: Path
 
 
-def save_checkpoint(path: Path, network: nn.Module, card: Card, dtype: torch.dtype = torch.float16) -> None:
-    """Write a model file; floating tensors are stored as `dtype`."""
+def save_checkpoint(path: Path, network: nn.Module, card: Card) -> None:
+    """Write a model file; floating tensors are stored as float16."""
     tensors = {
-        name: (value.to(dtype) if value.is_floating_point() else value).contiguous().cpu()
+        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
         for name, value in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
@@ -125,7 +125,7 @@ def read_card(path: Path) -> Card:
     Raises
     ------
     CheckpointError
-        If the file is missing, is not safetensors, is damaged, or has no valid card.
+        If the file is missing, cannot be read, is not safetensors, is damaged, or has no valid card.
     """
     if path.suffix.lower() in {".pt", ".pth", ".ckpt", ".pkl"}:
         raise CheckpointError(
@@ -133,11 +133,15 @@ def read_card(path: Path) -> Card:
             "Load it where you trust it and write it with napari_wbc.nets.checkpoint.save_checkpoint."
         )
     try:
+        path.open("rb").close()  # safetensors call a file missing that may not be read
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
     except FileNotFoundError:
         raise CheckpointError(f"No model file at {path}. `napari-wbc models` lists the bundled models.") from None
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
+        reason = error.strerror or error
+        raise CheckpointError(f"{path} cannot be read: {reason}. See to its permission, or to the drive.") from error
+    except SafetensorError as error:
         raise CheckpointError(f"{path} is not a sound safetensors file: {error}. Copy or download it again.") from None
     if KEY not in header:
         raise CheckpointError(f"{path} is a safetensors file without a napari-wbc card; found header keys {sorted(header)}.")

@@ -43,18 +43,18 @@ class ASPP(nn.Module):
     The branch of the mean has no BatchNorm: it would see one value per image.
     """
 
-    def __init__(self, inputs: int, outputs: int = CHANNELS) -> None:
+    def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.branches = nn.ModuleList([conv_bn(inputs, outputs), *(separable(inputs, outputs, rate) for rate in RATES)])
-        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(inputs, outputs, 1), nn.ReLU(inplace=True))
-        self.project = conv_bn(outputs * (len(RATES) + 2), outputs)
+        self.branches = nn.ModuleList([conv_bn(inputs, CHANNELS), *(separable(inputs, CHANNELS, rate) for rate in RATES)])
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(inputs, CHANNELS, 1), nn.ReLU(inplace=True))
+        self.project = conv_bn(CHANNELS * (len(RATES) + 2), CHANNELS)
         for name, weight in self.branches.named_parameters():
             if name.endswith("0.0.weight") and weight.shape[-1] == 3:
                 # Begin as the identity: at rate 18 the outer taps lie outside of a training window and would stay random.
                 nn.init.dirac_(weight, groups=inputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, h, w) → (N, outputs, h, w)."""
+        """(N, inputs, h, w) → (N, CHANNELS, h, w)."""
         pooled = self.pool(x).expand(-1, -1, *x.shape[2:])
         out: Tensor = self.project(torch.cat([*(branch(x) for branch in self.branches), pooled], dim=1))
         return out

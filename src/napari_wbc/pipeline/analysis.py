@@ -8,6 +8,7 @@ import numpy as np
 
 from ..cells import Analysis, Field, RgbImage, Segmentation
 from ..config import Settings
+from ..errors import UnsupportedImageError
 from ..tiling import TILE_PX
 from .naming import reclassify_steps
 from .networks import Classifier, Models, Segmenter
@@ -71,13 +72,14 @@ def as_field(image: RgbImage | Field) -> Field:
 
     Raises
     ------
-    ValueError
-        If an array is not (H, W, 3) uint8.
+    UnsupportedImageError
+        If the pixels are not (H, W, 3) uint8, at least one.
     """
-    if isinstance(image, Field):
-        return image
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(
-            f"An image must be (H, W, 3) uint8, found {image.shape} {image.dtype}. `napari_wbc.images.to_rgb` converts others."
+    field = image if isinstance(image, Field) else Field(image)
+    shape, dtype = field.pixels.shape, field.pixels.dtype
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
+        raise UnsupportedImageError(
+            f"An image must be (H, W, 3) uint8 with at least one pixel, found {shape} {dtype}. "
+            "`napari_wbc.images.to_rgb` converts other arrays."
         )
-    return Field(image)
+    return field

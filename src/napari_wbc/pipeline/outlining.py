@@ -9,12 +9,19 @@ import numpy as np
 from .. import scale as scaling
 from ..cells import Box, Domain, Field, Labels, Probabilities, RgbImage, Scale, Segmentation
 from ..cleanup import clean_up, drop_doubtful
-from ..config import Settings
+from ..config import ASSUMED_UM_PER_PX, Settings
 from ..domain import doubt_pixel_size, judge, measure_domain
+from ..errors import ImageTooLargeError
 from ..separate import separate
 from ..tiling import TILE_PX, put, windows
 from .networks import Segmenter
 from .steps import Step, Steps
+
+ENLARGED = 8
+"""At the analysis scale an image may have so many times `max_megapixels` (its default, where that is more): the largest flat
+images may have 0.5 µm per pixel, and then need some 30 GB, 24 bytes for each of those pixels."""
+SAID = {"user": "as the settings say", "file": "as the file says", "estimated": "estimated from cells", "assumed": "assumed"}
+"""Where the pixel size comes from, by the source of the scale."""
 
 
 def segment_steps(field: Field, segmenter: Segmenter, settings: Settings, tile_px: int = TILE_PX) -> Steps[Segmentation]:
@@ -64,7 +71,14 @@ class Found:
 
 
 def segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Settings, tile_px: int) -> Steps[Found]:
-    """The cells at a scale, large images tile by tile."""
+    """The cells at a scale, large images tile by tile.
+
+    Raises
+    ------
+    ImageTooLargeError
+        If the image would have too many pixels at that scale.
+    """
+    _check_size(field, scale, settings)
     image = scaling.to_analysis(field.pixels, scale.analysis_scale)
     tiles = windows(image.shape[:2], tile_px)
     probabilities = None
@@ -78,6 +92,19 @@ def segment_at(field: Field, scale: Scale, segmenter: Segmenter, settings: Setti
     if box is not None:  # outside of it is nothing to clean up
         labels[box.slices], scores = _number(probabilities[:, *box.slices], settings)
     return Found(image, labels, scores, probabilities[0].copy())
+
+
+def _check_size(field: Field, scale: Scale, settings: Settings) -> None:
+    """Refuse what would be beyond the budget at a scale."""
+    height, width = field.pixels.shape[:2]
+    megapixels = height * width * scale.analysis_scale**2 / 1e6
+    most = ENLARGED * max(settings.max_megapixels, Settings().max_megapixels)
+    if megapixels > most:
+        raise ImageTooLargeError(
+            f"{width} × {height} px at {scale.um_per_px or ASSUMED_UM_PER_PX:g} µm/px, {SAID[scale.source]}, are "
+            f"{megapixels:.0f} megapixels at the analysis scale, more than the {most:g} allowed. If the pixel size is wrong, "
+            "state it (um_per_px); else write a tiled TIFF (.btf), which is analysed tile by tile, or raise max_megapixels."
+        )
 
 
 def _number(probabilities: Probabilities, settings: Settings) -> tuple[Labels, dict[int, float]]:

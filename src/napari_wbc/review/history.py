@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..cells import Analysis, Box, Cell, CellTable, Labels
+from ..errors import UsageError
 
 Cells = Mapping[int, Cell | None]
 """Cells by id; None where there is no cell."""
@@ -112,5 +113,13 @@ class History:
 
 
 def changed_box(before: Labels, after: Labels) -> Box | None:
-    """The smallest box that holds all pixels in which two label images (H, W) differ, or None."""
+    """The smallest box that holds all pixels in which two label images (H, W) of one image differ, or None.
+
+    Raises
+    ------
+    UsageError
+        If the sizes differ.
+    """
+    if before.shape != after.shape:
+        raise UsageError(f"The outlines are {after.shape}, the image is {before.shape}. Choose those of this image.")
     return None if before is after else Box.around(before != after)

@@ -54,7 +54,7 @@ def split(labels: Labels, cell_id: int, seeds: Sequence[tuple[float, float]] = (
         parts[tuple(points.T)] = nearest + 1
         ids, areas = np.unique(parts[parts > 0], return_counts=True)
     if len(ids) < 2:
-        raise UsageError(f"Cell {cell_id} does not come apart there. Choose points in both of its parts.")
+        raise UsageError(f"Cell {cell_id} does not come apart there. Paint one of its parts with a new id.")
     after, next_id = _writable(labels), _next_id(labels, last_id)
     for part in ids[ids != ids[areas.argmax()]]:
         after[window.slices][parts == part] = next_id

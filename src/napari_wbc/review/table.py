@@ -83,7 +83,7 @@ def repaint(analysis: Analysis, pixels: RgbImage, labels: Labels, changed: Box |
     UsageError
         If the sizes differ.
     """
-    if labels.shape != analysis.labels.shape or labels.shape != pixels.shape[:2]:
+    if labels.shape != pixels.shape[:2]:
         raise UsageError(f"The outlines are {labels.shape}, the image is {pixels.shape[:2]}. Choose those of this image.")
     changed = changed or changed_box(analysis.labels, labels)
     if changed is None:

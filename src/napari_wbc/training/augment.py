@@ -57,11 +57,15 @@ def random_affine(
     return torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)[None]
 
 
-def small_affine(size_px: int, generator: torch.Generator, shift_px: float = 10.0, rotation_deg: float = 20.0) -> Tensor:
-    """A sampling grid (1, size_px, size_px, 2) of the paper: mirrored or not, shifted and turned by at most so much."""
-    angle = math.radians(float(_uniform((), -rotation_deg, rotation_deg, generator)))
+SHIFT_PX, ROTATION_DEG = 10.0, 20.0
+"""Most that the paper shifts and turns an image."""
+
+
+def small_affine(size_px: int, generator: torch.Generator) -> Tensor:
+    """A sampling grid (1, size_px, size_px, 2) of the paper: mirrored or not, shifted and turned."""
+    angle = math.radians(float(_uniform((), -ROTATION_DEG, ROTATION_DEG, generator)))
     mirror = 1.0 if torch.rand((), generator=generator) < 0.5 else -1.0
-    dy, dx = (2 * _uniform((2,), -shift_px, shift_px, generator) / size_px).tolist()
+    dy, dx = (2 * _uniform((2,), -SHIFT_PX, SHIFT_PX, generator) / size_px).tolist()
     cos, sin = math.cos(angle), math.sin(angle)
     theta = torch.tensor([[[cos * mirror, -sin, dx], [sin * mirror, cos, dy]]])
     return F.affine_grid(theta, [1, 1, size_px, size_px], align_corners=False)
@@ -138,7 +142,7 @@ def _blur(image: Tensor, sigma_px: float) -> Tensor:
 
 
 def compress(images: Tensor, generator: torch.Generator, share: float = 0.35) -> Tensor:
-    """A share of the images (N, 3, H, W) in 0..1 as from a small JPEG: 64 to 200 px wide, quality 35 to 92."""
+    """A share of the images (N, 3, H, W) in 0..1 as from a small JPEG: 64 to 199 px wide, quality 35 to 91."""
     out = []
     for image in images:
         if torch.rand((), generator=generator) < share:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..cells import Box, RgbImage
 from ..crop import crop
-from ..nets.alexnet import AlexNet
+from ..nets.alexnet import CROP_SIZE_PX, AlexNet
 from .augment import Normalisation, blur_and_noise, compress, random_affine, stain_and_colour
 from .loop import SEED_STEP, Batches
 from .mix_styles import mix_styles_in_training
@@ -46,8 +46,6 @@ class ClassifierTask:
     ----------
     cells
         Training cells. Types are drawn with chances between their shares and equality (square root).
-    outputs
-        Number of outputs of the network.
     crop_px, margin
         Side of the crops, and the margin at which they are cut in use; training varies round it.
     strength
@@ -63,17 +61,17 @@ class ClassifierTask:
     label_smoothing = 0.05
 
     def __init__(
-        self, model: nn.Module, cells: Sequence[NamedCell], validation: Sequence[NamedCell], outputs: int,
-        normalisation: Normalisation, crop_px: int = 227, margin: float | None = 0.15, batch: int = 32, strength: float = 1.0,
-        mixed: float = 0.0, batches_per_epoch: int | None = None, seed: int = 0, bfloat16: bool = True,
+        self, model: nn.Module, cells: Sequence[NamedCell], validation: Sequence[NamedCell],
+        normalisation: Normalisation, crop_px: int = CROP_SIZE_PX, margin: float | None = 0.15, batch: int = 32,
+        strength: float = 1.0, mixed: float = 0.0, batches_per_epoch: int | None = None, seed: int = 0, bfloat16: bool = True,
     ) -> None:  # fmt: skip
-        self.model, self.cells, self.validation, self.outputs = model, cells, validation, outputs
+        self.model, self.cells, self.validation = model, cells, validation
         self.normalisation, self.crop_px, self.margin = normalisation, crop_px, margin
         self.batch, self.strength, self.seed, self.bfloat16 = batch, strength, seed, bfloat16
         self.batches_per_epoch = batches_per_epoch or max(1, len(cells) // batch)
         if mixed and isinstance(model, AlexNet):
             mix_styles_in_training(model.features, mixed)
-        counts = np.bincount([c.target for c in cells], minlength=outputs)
+        counts = np.bincount([c.target for c in cells])
         chances = np.array([1 / math.sqrt(counts[c.target]) for c in cells])
         self.chances = chances / chances.sum()
 

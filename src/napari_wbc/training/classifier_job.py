@@ -90,7 +90,7 @@ class ClassifierJob:
         kind = PaperClassifierTask if recipe.name == "paper" else ClassifierTask
         train, held = [item.what for item in split.training], [item.what for item in split.validation]
         return kind(
-            network, train, held, len(CELL_TYPES) + 1, self.start.normalisation,
+            network, train, held, self.start.normalisation,
             card.crop_size_px if card else recipe.crop_px, card.crop_margin if card else recipe.margin,
             recipe.batch, recipe.strength, recipe.mixed, recipe.batches_per_epoch, seed, recipe.bfloat16,
         )  # fmt: skip

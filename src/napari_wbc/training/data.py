@@ -87,13 +87,17 @@ def cut_patches(samples: Sequence[Sample]) -> list[Patch]:
     return patches
 
 
-def paste(sample: Sample, patch: Patch, rng: np.random.Generator, touching: bool, max_overlap: float = 0.15) -> Sample:
+MOST_OVERLAP = 0.15
+"""Share of the smaller of two cells that may lie under the other."""
+
+
+def paste(sample: Sample, patch: Patch, rng: np.random.Generator, touching: bool) -> Sample:
     """The sample with one more cell.
 
     Parameters
     ----------
     touching
-        Place it against a cell of the sample, overlapping it by at most `max_overlap` of the smaller of the two; else
+        Place it against a cell of the sample, overlapping it by at most `MOST_OVERLAP` of the smaller of the two; else
         anywhere, apart from other cells.
     """
     height, width = sample.labels.shape
@@ -105,7 +109,7 @@ def paste(sample: Sample, patch: Patch, rng: np.random.Generator, touching: bool
     if h >= height or w >= width or (touching and not len(ids)):
         return sample
     if touching:
-        place = _beside(sample.labels, int(rng.choice(ids)), mask, rng, max_overlap)
+        place = _beside(sample.labels, int(rng.choice(ids)), mask, rng)
     else:
         place = int(rng.integers(height - h)), int(rng.integers(width - w))
         if (sample.labels[place[0] : place[0] + h, place[1] : place[1] + w][mask] > 0).any():
@@ -126,9 +130,7 @@ def _turn(array: npt.NDArray[T], quarter: int, flip: bool) -> npt.NDArray[T]:
     return np.ascontiguousarray(turned[:, ::-1] if flip else turned)
 
 
-def _beside(
-    labels: Labels, neighbour: int, mask: npt.NDArray[np.bool_], rng: np.random.Generator, max_overlap: float
-) -> tuple[int, int] | None:
+def _beside(labels: Labels, neighbour: int, mask: npt.NDArray[np.bool_], rng: np.random.Generator) -> tuple[int, int] | None:
     """Top-left corner at which `mask` touches the neighbour, found by moving it inwards along a random ray."""
     height, width = labels.shape
     h, w = mask.shape
@@ -136,7 +138,7 @@ def _beside(
     cy, cx = ndimage.center_of_mass(cell)
     angle = rng.uniform(0, 2 * np.pi)
     smaller = min(np.count_nonzero(cell), np.count_nonzero(mask))
-    wanted = rng.uniform(0, max_overlap) * smaller
+    wanted = rng.uniform(0, MOST_OVERLAP) * smaller
     best = None
     for distance in np.arange(np.hypot(h, w) / 2 + np.sqrt(np.count_nonzero(cell)), 0, -1.5):
         y, x = round(cy + distance * np.sin(angle) - h / 2), round(cx + distance * np.cos(angle) - w / 2)

@@ -55,9 +55,9 @@ def _unevenness(filled: npt.NDArray[np.float64], fold: int, share: npt.NDArray[n
 
 
 def hold_out(groups: Sequence[str], strata: Sequence[str], share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Which of N items are held out: of the folds of `assign_folds`, the one whose size is nearest to `share`.
+    """Which of N items are held out: of round(1 ÷ share) folds of `assign_folds`, at least two, the one nearest to `share`.
 
-    A fold that leaves every stratum something to learn from goes before one that does not.
+    There are no more folds than groups. A fold that leaves every stratum something to learn from goes before one that does not.
 
     Raises
     ------

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ..errors import SettingsError
 from .state import Epoch, restore, store
 
 SEED_STEP = 1_000_003
@@ -113,6 +114,15 @@ def steps(task: Task, plan: Plan, folder: Path) -> Iterator[Batch | Epoch]:
     """Train, yielding after every batch and every epoch; a folder with a checkpoint is continued where it stopped.
 
     The running average of the weights is what is validated and kept (the `average.` tensors of the checkpoint).
+
+    Raises
+    ------
+    SettingsError
+        If loss or gradient are no longer finite; the folder keeps the last whole epoch.
+    CheckpointError
+        If the checkpoint is damaged, or of another network.
+    StorageError
+        If a checkpoint cannot be written.
     """
     model = task.model
     optimiser = make_optimiser(task, plan)
@@ -131,15 +141,25 @@ def steps(task: Task, plan: Plan, folder: Path) -> Iterator[Batch | Epoch]:
             optimiser.zero_grad(set_to_none=True)
             loss = task.loss(batch)
             torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+            norm = nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+            losses.append(float(loss.detach()))
+            _check_finite(losses[-1], float(norm), f"epoch {number + 1}, batch {i + 1} of {len(batches)}")
             optimiser.step()
             average.update_parameters(model)
-            losses.append(float(loss.detach()))
             yield Batch(number, i + 1, len(batches), losses[-1])
         scores = task.validate(average.module.eval())
         history = history.and_then(Epoch(number, sum(losses) / len(losses), scores, time.monotonic() - start))
         store(folder, model, average.module, optimiser, history, plan.keep_best)
         yield history.epochs[-1]
+
+
+def _check_finite(loss: float, gradient: float, where: str) -> None:
+    """Raise a SettingsError if the loss of a batch or the norm of its gradient is not a finite number."""
+    if not (math.isfinite(loss) and math.isfinite(gradient)):
+        raise SettingsError(
+            f"The training diverged in {where}: the loss is {loss:g}, its gradient {gradient:g}. "
+            "The epochs before it are kept. Take a smaller lr, under another name (-o), or look for what is odd in the data."
+        )
 
 
 def rate_factor(plan: Plan, epoch: float) -> float:

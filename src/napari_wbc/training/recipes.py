@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import SettingsError
+from ..nets.alexnet import CROP_SIZE_PX, LARGEST_CROP_PX
 from ..nets.encoders import EncoderName
 from .loop import Plan
 
@@ -19,8 +20,9 @@ class Recipe(BaseModel):
     """What the recipes of both networks have.
 
     `batches_per_epoch` None means once through the data; a training that begins with a finished model has its own number of
-    epochs and share of the learning rate (`fine_tune_…`). `validation_share` of the data is held out. `normalisation` None
-    means that of the start weights; see `begin.begin`. The rest is as in `loop.Plan`.
+    epochs and share of the learning rate (`fine_tune_…`). About `validation_share` of the data is held out: one of
+    round(1 ÷ share) folds; see `folds.hold_out`. `normalisation` None means that of the start weights; see `begin.begin`. The
+    rest is as in `loop.Plan`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,7 +42,7 @@ class Recipe(BaseModel):
     patience: int | None = Field(10, ge=1)
     fine_tune_epochs: int = Field(10, ge=1, le=10_000)
     fine_tune_lr: float = Field(0.2, gt=0, le=1)
-    validation_share: float = Field(0.2, gt=0, lt=1)
+    validation_share: float = Field(0.2, gt=0, le=0.5)
     normalisation: Literal["imagenet", "minus_one_to_one"] | None = None
     bfloat16: bool = True
 
@@ -84,7 +86,7 @@ class ClassifierRecipe(Recipe):
     """
 
     width: int = Field(ge=1, le=8192)
-    crop_px: int = Field(227, ge=195, le=258)
+    crop_px: int = Field(CROP_SIZE_PX, ge=CROP_SIZE_PX, le=LARGEST_CROP_PX)
     margin: float | None = Field(None, ge=0, le=2)
     strength: float = Field(1.5, ge=0, le=2)
     mixed: float = Field(0.5, ge=0, le=1)

@@ -66,7 +66,7 @@ class Folds:
 
 
 def split(items: Sequence[Item[Any]], share: float, seed: int, by: Literal["auto", "image"] = "auto") -> Split:
-    """Hold out a share of the items.
+    """Hold out about a share of the items; see `folds.hold_out`.
 
     With `auto` by slide; by image if there is one slide only, or if a cell type would be left without a slide to train on.
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -61,6 +61,23 @@ class History:
         return History((*self.epochs, epoch))
 
 
+class _Mark(BaseModel):
+    """The content of `epoch.json`: the files of the last epoch and of the best, what it brought, and the epochs before it."""
+
+    file: str
+    best: str | None = None
+    number: int
+    loss: float
+    scores: dict[str, float]
+    seconds: float
+    earlier: tuple[Epoch, ...] = ()
+
+    @property
+    def history(self) -> History:
+        """All epochs."""
+        return History((*self.earlier, Epoch(self.number, self.loss, self.scores, self.seconds)))
+
+
 def read_history(folder: Path) -> History:
     """The epochs that a folder holds; none if it has no checkpoint.
 
@@ -70,10 +87,7 @@ def read_history(folder: Path) -> History:
         If `epoch.json` is damaged.
     """
     mark = _read_mark(folder)
-    if not mark:
-        return History()
-    names = Epoch.__dataclass_fields__
-    return History(tuple(Epoch(**{name: e[name] for name in names}) for e in (*mark.get("earlier", []), mark)))
+    return History() if mark is None else mark.history
 
 
 def store(
@@ -88,15 +102,17 @@ def store(
 
     Raises
     ------
+    CheckpointError
+        If the `epoch.json` before it is damaged.
     StorageError
         If it cannot be written; the checkpoint before it stays sound.
     """
-    epoch, mark = history.epochs[-1], _read_mark(folder)
+    epoch, before = history.epochs[-1], _read_mark(folder)
     averaged = {f"average.{k}": v for k, v in average.state_dict().items()}
     state = {f"model.{k}": v for k, v in model.state_dict().items()} | averaged
     for i, values in optimiser.state_dict()["state"].items():
         state |= {f"optimiser.{i}.{k}": v for k, v in values.items() if v is not None}
-    last, best = f"epoch{epoch.number}.safetensors", mark.get("best")
+    last, best = f"epoch{epoch.number}.safetensors", before.best if before else None
     _write(folder, last, state)
     if keep_best and history.best is epoch:
         best = f"best{epoch.number}.safetensors"
@@ -114,10 +130,10 @@ def restore(folder: Path, model: nn.Module, average: nn.Module, optimiser: torch
     CheckpointError
         If it is damaged, or of another network.
     """
-    history = read_history(folder)
-    if not history.epochs:
-        return history
-    path = folder / _read_mark(folder)["file"]
+    mark = _read_mark(folder)
+    if mark is None:
+        return History()
+    path = folder / mark.file
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimiser": {}}
     for key, value in _read(path).items():
         part, name = key.split(".", 1)
@@ -133,7 +149,7 @@ def restore(folder: Path, model: nn.Module, average: nn.Module, optimiser: torch
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path} does not fit this training: {reason} Start again in another folder.") from None
-    return history
+    return mark.history
 
 
 def clear(folder: Path) -> None:
@@ -165,22 +181,24 @@ def best_weights(folder: Path) -> dict[str, Tensor]:
         If the folder has no checkpoint, or it is damaged.
     """
     mark = _read_mark(folder)
-    if not mark:
+    if mark is None:
         raise CheckpointError(f"{folder} holds no checkpoint: no epoch was finished. Train again.")
-    tensors = _read(folder / (mark.get("best") or mark["file"]))
+    tensors = _read(folder / (mark.best or mark.file))
     return {k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")}
 
 
-def _read_mark(folder: Path) -> dict[str, Any]:
-    """The content of `epoch.json`, empty if it is not there."""
+def _read_mark(folder: Path) -> _Mark | None:
+    """The content of `epoch.json`; None if it is not there."""
     path = folder / MARK
     try:
-        mark = json.loads(path.read_text(encoding="utf-8"))
-        return dict(mark) if {"file", "number", "loss", "scores", "seconds"} <= set(mark) else {}
+        return _Mark.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}. Restore it, or train again in another folder.") from None
+        return None
+    except ValidationError as error:
+        reason = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors())
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    raise CheckpointError(f"{path} cannot be read: {reason}. Restore it, or train again in another folder.")
 
 
 def _read(path: Path) -> dict[str, Tensor]:
