@@ -17,12 +17,14 @@ import pytest
 from napari.layers import Image, Labels
 from napari.utils.notifications import NotificationSeverity, notification_manager
 from PIL import Image as Pillow
+from qtpy.QtWidgets import QLabel
 from superqt.utils import WorkerBase
 
 from napari_wbc._napari.calm import calm
 from napari_wbc._napari.inputs import in_view, read_image
 from napari_wbc._napari.jobs import KeptModels
 from napari_wbc._napari.origin import NOBODY, MadeBy, made_by
+from napari_wbc._napari.tool import LINES_PX
 from napari_wbc._napari.training_widget import Curve
 from napari_wbc._napari.widgets import ALL_IMAGES, IN_VIEW
 from napari_wbc._napari.worker import JobPanel
@@ -136,11 +138,15 @@ def test_no_segmenter_is_said_to_have_made_what_a_person_drew(viewer: Any, dock:
 
 def test_a_dock_is_as_wide_as_what_is_inside_and_a_scroll_bar(make_napari_viewer: Opener, qtbot: Any) -> None:
     viewer = make_napari_viewer(show=True)
+    narrow = QLabel("narrow")
+    dock = viewer.window.add_dock_widget(narrow)
+    qtbot.waitUntil(narrow.isVisible, timeout=10_000)
+    viewer.window.remove_dock_widget(dock)  # Qt leaves the side of the window as wide as this was
     _, widget = viewer.window.add_plugin_dock_widget("napari-wbc", "Review cells")
     qtbot.waitUntil(lambda: widget.verticalScrollBar().isVisible(), timeout=10_000)
     inside, bar = widget.widget().sizeHint().width(), widget.verticalScrollBar().sizeHint().width()
-    assert widget.sizeHint().width() == inside + bar
-    assert widget.widget().width() >= inside
+    assert widget.sizeHint().width() == inside + bar + LINES_PX
+    qtbot.waitUntil(lambda: widget.viewport().width() >= inside, timeout=10_000)
     assert not widget.horizontalScrollBar().isVisible()
 
 

@@ -70,10 +70,13 @@ def test_a_second_reading_is_blind_kept_and_compared(
 
 def test_types_of_ones_own_that_came_since_can_be_read(session: Any, qtbot: Any) -> None:
     _, widget = session.viewer.window.add_plugin_dock_widget("napari-wbc", "Second reading")
-    own_types.add("blast")
+    for name in ("blast", "plasmacytoid dendritic cell"):
+        own_types.add(name)
     widget.reader.setCurrentText("Bob")
     widget.job.run_button.click()
-    assert "blast  1" in [button.text() for button in widget.findChildren(QPushButton) if not button.isHidden()]
+    shown = {button.text(): button.toolTip() for button in widget.findChildren(QPushButton) if not button.isHidden()}
+    assert {"N neutrophil", "1 blast", "2 plasmacytoi…"} <= set(shown)
+    assert shown["2 plasmacytoi…"].startswith("This cell is plasmacytoid dendritic cell.")
     qtbot.keyClick(widget.picture, Qt.Key.Key_1)
     assert list(read_by(session, "Bob").values()) == ["blast"]
     widget.job.cancel_button.click()

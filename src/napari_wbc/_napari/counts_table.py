@@ -51,10 +51,12 @@ class CountsTable(QTableWidget):
         self.setRowCount(len(rows))
         for i, row in enumerate(rows):
             for j, text in enumerate((row.cell_type, str(row.n), *shares(row, wbc), str(row.n_unreviewed))):
-                item = QTableWidgetItem(text)
-                item.setTextAlignment(NAMES if j == NAME else NUMBERS)
+                item = self.item(i, j)
+                if item is None or item.text() != text:  # else it need not be painted anew at each key
+                    item = QTableWidgetItem(text)
+                    item.setTextAlignment(NAMES if j == NAME else NUMBERS)
+                    self.setItem(i, j, item)
                 item.setToolTip(row.cell_type if j == NAME else shares(row)[1])
-                self.setItem(i, j, item)
         self._per_volume = wbc is not None
         self.setFixedHeight(self._head.sizeHint().height() + ROW_PX * len(rows) + 2 * self.frameWidth() + 2)
         self._fit()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .. import config
@@ -42,17 +43,17 @@ def box_features(features: pd.DataFrame, ids: Iterable[int]) -> pd.DataFrame:
     Columns: `cell_id`; and where the cells have a type: `cell_type`, `probability` (of that type), `margin` and
     `none_of_five_score`.
     """
-    table = pd.DataFrame({"cell_id": list(ids)}, dtype=int)
+    wanted = np.array(list(ids), dtype=int)
     if "cell_type" not in features:
-        return table
-    shown = [name for name in FIRST if name in features]  # few columns: this is done at each key
-    rows = features[shown].reindex(table["cell_id"]).reset_index(drop=True)
-    types = rows["cell_type"].astype(object)
-    table["cell_type"] = types.where(types.notna(), "")
-    table["probability"] = [row.get(f"p_{row['cell_type']}") for row in rows.to_dict("records")]
-    for name in ("probability", "margin", "none_of_five_score"):
-        table[name] = (table if name in table else rows).get(name, pd.Series(index=table.index, dtype=float)).astype(float)
-    return table
+        return pd.DataFrame({"cell_id": wanted})
+    rows = features.reindex(index=wanted, columns=list(FIRST)).to_dict("records")  # plain values: this is done at each key
+    types = ["" if pd.isna(row["cell_type"]) else row["cell_type"] for row in rows]
+    numbers = {
+        "probability": [row.get(f"p_{row['cell_type']}") for row in rows],
+        **{name: [row[name] for row in rows] for name in ("margin", "none_of_five_score")},
+    }
+    columns = {name: np.array(values, dtype=float) for name, values in numbers.items()}
+    return pd.DataFrame({"cell_id": wanted, "cell_type": np.array(types, dtype=object), **columns})
 
 
 def read_cells(features: pd.DataFrame, present: Iterable[int]) -> CellTable:

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QGroupBox,
     QLineEdit,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -19,7 +20,7 @@ from ..config import TYPE_COLOURS, USER_TYPE_COLOUR
 from ..errors import UsageError
 from ..review import delete, merge, split
 from . import keys
-from .controls import PER_ROW, button, columns
+from .controls import PER_ROW, button, columns, refill, shortened
 from .own_types import DIGITS, own_types
 from .session import Session
 
@@ -88,15 +89,13 @@ class NamePanel(QGroupBox):
         if self._shown == own_types.by_digit:
             return
         self._shown = own_types.by_digit
-        while (item := self._mine.takeAt(0)) is not None:
-            if (gone := item.widget()) is not None:
-                gone.setParent(None)
-                gone.deleteLater()
-        for i, (digit, name) in enumerate(self._shown.items()):
-            tooltip = f"The selected cells are {name}. Key on the layers: Ctrl+{digit}."
-            made = button(f"{digit} {name}", tooltip, partial(self._act, self.own_verbs[f"Control-{digit}"]))
-            made.setIcon(_swatch(USER_TYPE_COLOUR))
-            self._mine.addWidget(made, *divmod(i, PER_ROW))
+        refill(self._mine, [self._own_button(digit, name) for digit, name in self._shown.items()])
+
+    def _own_button(self, digit: str, name: str) -> QPushButton:
+        tooltip = f"The selected cells are {name}. Key on the layers: Ctrl+{digit}."
+        made = button(f"{digit} {shortened(name)}", tooltip, partial(self._act, self.own_verbs[f"Control-{digit}"]))
+        made.setIcon(_swatch(USER_TYPE_COLOUR))
+        return made
 
 
 class OutlinePanel(QGroupBox):

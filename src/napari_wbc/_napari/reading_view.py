@@ -39,7 +39,7 @@ class Picture(QLabel):
         self._press = press
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.setMinimumHeight(SHOWN_PX)
+        self.setMinimumSize(SHOWN_PX + 2, SHOWN_PX + 2)  # with the line around it
         self.setToolTip("The cell to name; its outline and its name are hidden.")
 
     def show_pixels(self, pixels: np.ndarray) -> None:

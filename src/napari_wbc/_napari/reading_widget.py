@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Labels
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QComboBox, QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
 
 from ..crop import crop
 from ..errors import UsageError
@@ -20,7 +20,7 @@ from . import jobs, keys
 from .blind import Reading as BlindReading
 from .blind import blind
 from .canvas import main_window
-from .controls import PER_ROW, button, columns
+from .controls import button, columns, refill, shortened
 from .origin import place_of
 from .own_types import own_types
 from .reading_view import SHOWN_PX, Picture, Result
@@ -160,14 +160,12 @@ class SecondReading(ToolWidget):
         types = {letters[name]: name for name in keys.NAMES} | own_types.by_digit
         if types == self._types:
             return
-        while (item := self._buttons.takeAt(0)) is not None and (old := item.widget()) is not None:
-            old.hide()
-            old.deleteLater()
-        for i, (letter, cell_type) in enumerate(types.items()):
-            tooltip = f"This cell is {cell_type}. Key: {letter}, once you have clicked the picture."
-            text = f"{cell_type}  {letter}"
-            self._buttons.addWidget(button(text, tooltip, partial(self.name, letter)), *divmod(i, PER_ROW))
         self._types = types
+        refill(self._buttons, [self._type_button(letter, cell_type) for letter, cell_type in types.items()])
+
+    def _type_button(self, letter: str, cell_type: str) -> QPushButton:
+        tooltip = f"This cell is {cell_type}. Key: {letter}, once you have clicked the picture."
+        return button(f"{letter} {shortened(cell_type)}", tooltip, partial(self.name, letter))
 
     def _offer_readers(self, _: object = None) -> None:
         """The readers of the chosen cells, and whoever is logged in."""

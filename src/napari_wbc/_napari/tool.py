@@ -8,8 +8,9 @@ from typing import Any
 from magicgui.widgets import ComboBox
 from napari.layers import Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QObject, QSize
-from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QDockWidget, QFormLayout, QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from ..config import Settings, make_settings
 from ..errors import UsageError, WbcError
@@ -26,6 +27,9 @@ BASIC = ("um_per_px", "separate_touching")
 
 READING = ("max_megapixels",)
 """Settings of reading a file, which napari has done already."""
+
+LINES_PX = 2
+"""Width of the lines that napari draws to the left and right of a dock widget."""
 
 ADVANCED = tuple(name for name in Settings.model_fields if name not in BASIC + READING)
 
@@ -47,6 +51,9 @@ class ToolWidget(QScrollArea):
         self.setWidget(inside)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        self._first_seen = QTimer(self)
+        self._first_seen.setSingleShot(True)
+        self._first_seen.timeout.connect(self._widen)
         Canvas(viewer, self)
 
     def add_choice(self, label: str, kind: type[Layer]) -> ComboBox:
@@ -75,11 +82,22 @@ class ToolWidget(QScrollArea):
             Curtain(self)
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Wide enough for what is inside and a scroll bar beside it."""
+        """Wide enough for what is inside, a scroll bar beside it, and the lines that napari draws around."""
         hint, inside, bar = super().sizeHint(), self.widget(), self.verticalScrollBar()
         if inside is not None and bar is not None:
-            hint.setWidth(inside.sizeHint().width() + bar.sizeHint().width())
+            hint.setWidth(inside.sizeHint().width() + bar.sizeHint().width() + LINES_PX)
         return hint
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Have the dock widened when it is first seen: Qt leaves it as wide as the one that was there before."""
+        super().showEvent(event)
+        self._first_seen.start()
+
+    def _widen(self) -> None:
+        self._first_seen.timeout.disconnect(self._widen)
+        dock, window = self.parent(), main_window(self)
+        if isinstance(dock, QDockWidget) and isinstance(window, QMainWindow) and self.width() < self.sizeHint().width():
+            window.resizeDocks([dock], [self.sizeHint().width()], Qt.Orientation.Horizontal)
 
     def settings(self) -> Settings:
         """The settings of the form."""
