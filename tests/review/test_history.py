@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -174,3 +175,9 @@ def test_an_edit_knows_the_pixels_it_makes() -> None:
     other = split(START.labels, 1)
     assert not edit.makes(other, changed_box(START.labels, other))
     assert edit.pixels_before.shape < START.labels.shape
+
+
+@pytest.mark.parametrize("shape", [(1, 160), (50, 50)])
+def test_label_images_of_different_sizes_are_not_compared(shape: tuple[int, int]) -> None:
+    with pytest.raises(UsageError, match="the image is \\(64, 160\\)"):
+        changed_box(START.labels, np.zeros(shape, np.int32))
