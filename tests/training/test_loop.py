@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -157,20 +158,30 @@ def test_what_is_no_mark_is_not_taken_for_no_training(text: str, tmp_path: Path)
 class Diverging(Lines):
     """From the fourth batch of the third epoch on, its loss or the gradient of it is not finite."""
 
-    def __init__(self, term: float) -> None:
+    def __init__(self, added: float, steep: bool) -> None:
         super().__init__()
-        self.term, self.n_batches = term, 0
+        self.added, self.steep, self.n_batches = added, steep, 0
 
     def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         self.n_batches += 1
-        root = (0 * self.model[2].bias).sum().sqrt()  # its gradient is infinite
-        return super().loss(batch) + (self.term * root + self.term if self.n_batches > 23 else 0)
+        root = (0 * self.model[2].bias).sum().sqrt()  # 0, its gradient is infinite
+        odd = self.added + (root if self.steep else 0)
+        return super().loss(batch) + (odd if self.n_batches > 23 else 0)
 
 
-@pytest.mark.parametrize(("term", "says"), [(float("nan"), "the loss is nan, its gradient nan"), (0.0, "its gradient nan")])
-def test_a_training_that_diverges_ends_and_keeps_the_last_good_epoch(term: float, says: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("added", "steep", "says"),
+    [
+        (math.nan, True, "the loss is nan, its gradient nan"),
+        (math.inf, False, r"the loss is inf, its gradient \d"),
+        (0, True, "nan"),
+    ],
+)
+def test_a_training_that_diverges_ends_and_keeps_the_last_good_epoch(
+    added: float, steep: bool, says: str, tmp_path: Path
+) -> None:
     with pytest.raises(SettingsError, match=f"epoch 3, batch 4 of 10: .*{says}.* smaller lr"):
-        list(fit(Diverging(term), PLAN, tmp_path))
+        list(fit(Diverging(added, steep), PLAN, tmp_path))
     assert len(read_history(tmp_path).epochs) == 2
     assert [e.number for e in fit(Lines(), PLAN, tmp_path)] == [2, 3, 4, 5]
 
