@@ -67,13 +67,14 @@ def test_what_failed_is_tried_again_after_an_edit_or_with_other_models(session: 
 
 def test_one_drawn_box_is_taken_and_the_boxes_of_cells_stay() -> None:
     corners = [
-        [(y, x), (y, x + side), (y + side, x + side), (y + side, x)] for y, x, side in ((2, 2, 9), (-4, 30, 20), (50, 50, 2))
+        [(y, x), (y, x + side), (y + side, x + side), (y + side, x)]
+        for y, x, side in ((2, 2, 9), (-4.5, 30.5, 19), (50, 50, 2))
     ]
     boxes = Shapes(corners, features={"cell_id": [1, 0, 0]})
     boxes._is_creating = True
     assert take_drawn(boxes, (64, 40)) is None
     boxes._is_creating = False
-    assert take_drawn(boxes, (64, 40)) == Box(0, 30, 16, 40)
+    assert take_drawn(boxes, (64, 40)) == Box(0, 31, 15, 40)
     assert list(boxes.features["cell_id"]) == [1, 0]
     assert take_drawn(boxes, (64, 64)) is None  # drawn by mistake: it goes too
     assert list(boxes.features["cell_id"]) == [1]
