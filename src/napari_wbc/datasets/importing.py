@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
-import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +158,7 @@ def _import(out: Path, image: str, source: Source, seen_by: str, origin: Origin)
 
 def _too_large(reason: str) -> str:
     """What a reader found too large, with what helps here, where there are neither settings nor slides."""
-    found = re.split(r", more than|\. Write", reason)[0]
+    found = reason.partition(", more than")[0].partition(". Write")[0]
     return (
         f"{found}: an import takes at most {MAX_MEGAPIXELS:g}, if memory suffices. "
         "Cut the image, and what belongs to it, into smaller ones."
