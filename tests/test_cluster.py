@@ -17,7 +17,7 @@ from napari_wbc.errors import CheckpointError, UsageError, WorkersError  # noqa:
 from napari_wbc.results.runfile import read_run  # noqa: E402
 from tests.runs import contract, counts, go, images, timeless  # noqa: E402
 from tests.smears import write_slides  # noqa: E402
-from tests.test_workers import load_suicidal, load_with_decoder_that_crashes, refuse  # noqa: E402
+from tests.test_workers import load_suicidal, load_with_decoder_that_crashes, refuse, refuse_for_the_drive  # noqa: E402
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="signals of POSIX"),
@@ -45,6 +45,9 @@ def test_a_cluster_of_two_gives_the_same_bytes(tmp_path: Path, cluster: distribu
     assert counts(out) == {"skipped": 11}
     with pytest.raises(CheckpointError, match="damaged"):
         go(smears, tmp_path / "refused", refuse, cluster=cluster.scheduler_address)
+    with pytest.raises(CheckpointError, match="cannot be read") as raised:
+        go(smears, tmp_path / "refused", refuse_for_the_drive, cluster=cluster.scheduler_address)
+    assert isinstance(raised.value.__cause__, PermissionError)  # it decides the exit code
 
 
 def test_lost_workers_cost_nothing_and_a_deadly_image_one_row(tmp_path: Path, cluster: distributed.LocalCluster) -> None:
