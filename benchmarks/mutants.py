@@ -56,13 +56,21 @@ def judge(copy: Path, module: str, tests: str, old: str, new: str) -> str:
     """Put one fault into the copy, run the tests, and take it out again: `caught`, `SURVIVED`, or `STALE`."""
     path = copy / PACKAGE / module
     sound = path.read_text(encoding="utf-8")
-    if sound.count(old) != 1 or ast.dump(ast.parse(sound.replace(old, new))) == ast.dump(ast.parse(sound)):  # or in a comment
+    if sound.count(old) != 1 or not differs(sound, sound.replace(old, new)):
         return "STALE"
     path.write_text(sound.replace(old, new), encoding="utf-8")
     try:
         return "SURVIVED" if passes(copy, tests) else "caught"
     finally:
         path.write_text(sound, encoding="utf-8")
+
+
+def differs(sound: str, faulty: str) -> bool:
+    """Whether Python reads another program: a fault in a comment is none, nor is one that cannot be read."""
+    try:
+        return ast.dump(ast.parse(faulty)) != ast.dump(ast.parse(sound))
+    except SyntaxError:
+        return False
 
 
 def passes(copy: Path, tests: str) -> bool:
