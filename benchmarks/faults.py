@@ -450,7 +450,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     ]),
     "_napari/gallery.py": ("_napari/test_window_folder.py", [
         ("1))\n        finally:\n            self._unattended.save()\n", "1))\n        finally:\n            pass\n"),
-        ("index(last + 1))\n        finally:\n            self", "index(last + 1))\n        except ImportError:\n            pass\n        else:\n            self"),
+        ("1))\n        finally:", "1))\n        except ImportError:\n            pass\n        else:"),
         ("undo()\n        finally:\n            self._unattended.save()\n", "undo()\n        finally:\n            pass\n"),
         ("        if sessions != before:\n", "        if False:\n"),
         ("        main_window(self).installEventFilter(self)\n", ""),
