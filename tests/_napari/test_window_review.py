@@ -15,11 +15,12 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QPushButton
 
 from napari_wbc._napari import autosave
-from napari_wbc._napari.counts_table import HEAD, MIN_NAME_PX
+from napari_wbc._napari.counts_table import HEAD, MIN_NAME_PX, CountsTable
 from napari_wbc._napari.jobs import KeptModels
 from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.saving import save
 from napari_wbc.cells import Analysis, Field, RgbImage
+from napari_wbc.differential import differential
 from napari_wbc.pipeline import analyse
 from napari_wbc.results import read_record
 from tests._napari.mouse import drag
@@ -190,6 +191,16 @@ def test_a_narrow_differential_shows_all_but_the_intervals(viewer: Any, qtbot: A
     (tmp_path / "no").touch()  # a file, where a folder should be
     counts.save()
     assert counts.note.text().startswith("Cannot write")
+
+
+def test_a_share_that_reads_the_same_has_the_interval_of_its_cells_now(qtbot: Any) -> None:
+    table = CountsTable()
+    qtbot.addWidget(table)
+    share = HEAD.index("%")
+    for of, interval in ((5, "0.5 - 71.6"), (50, "10.0 - 33.7")):  # scipy.stats.binomtest(n, of).proportion_ci()
+        table.show_rows(differential({("s", "basophil", False): of // 5, ("s", "monocyte", False): of - of // 5})[:5], None)
+        assert (table.item(0, share).text(), table.item(0, share).toolTip()) == ("20.0", interval)
+        assert table.item(0, 0).toolTip() == "basophil"
 
 
 def test_every_control_has_a_tooltip(viewer: Any) -> None:

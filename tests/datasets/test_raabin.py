@@ -10,8 +10,9 @@ import pytest
 import tifffile
 
 from napari_wbc.cells import Box
-from napari_wbc.datasets.orientation import Corners, turn
+from napari_wbc.datasets.orientation import Corners, stored_orientation, turn
 from napari_wbc.datasets.raabin import agreed_type
+from napari_wbc.errors import UnreadableImageError
 from napari_wbc.images import read_image
 from napari_wbc.results import read_analysis
 from tests.datasets.trees import GROUND, STAIN, Disc, draw, errors_of, imported, run_import, save
@@ -59,6 +60,12 @@ def boxes_on(array_of: int) -> list[tuple[float, float, float, float]]:
         rows, columns = np.nonzero(STORED_BY[array_of](one))
         boxes.append((float(rows.min()), float(columns.min()), float(rows.max() + 1), float(columns.max() + 1)))
     return boxes
+
+
+def test_an_orientation_is_asked_of_a_picture_only(tmp_path: Path) -> None:
+    (tmp_path / "words.jpg").write_text("no picture")
+    with pytest.raises(UnreadableImageError, match=r"words\.jpg"):
+        stored_orientation(tmp_path / "words.jpg")
 
 
 UPRIGHT = [Box(10, 15, 30, 35), Box(26, 56, 54, 84)]
