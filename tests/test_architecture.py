@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "napari_wbc"
 
-WORDS = ("errors", "config", "cells", "proportion")
+WORDS = ("errors", "regular", "config", "cells", "proportion")
 STAGES = (
     *("images", "scale", "domain", "cleanup", "separate", "crop", "nucleus", "measure", "tiling"),
     *("metrics", "differential"),

@@ -110,7 +110,16 @@ def test_settings_are_read_from_a_settings_file_or_a_run_json(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"\xff\xfe\x00", b"[1, 2]", b'"min_area_px"', b'{"min_area_px": -1}', b'{"settings": {"nonsense": 1}}'],
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b"\xff\xfe\x00",
+        b"[1, 2]",
+        b'"min_area_px"',
+        b'{"min_area_px": -1}',
+        b'{"settings": {"nonsense": 1}}',
+    ],
 )
 def test_a_bad_settings_file_is_refused_in_our_words(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "settings.json"

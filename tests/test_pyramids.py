@@ -186,6 +186,20 @@ def test_what_is_no_slide_is_refused_with_the_reason(tmp_path: Path) -> None:
             pass
 
 
+def test_no_text_or_path_of_a_zarr_is_in_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "none.zarr").mkdir()
+    group = zarr.open_group(str(write_zarr(tmp_path / "other.zarr", noise())), mode="a")
+    image = {"axes": [{"name": "y"}, {"name": "Jane Doe"}, {"name": "x"}], "datasets": [{"path": "0"}]}
+    group.attrs["ome"] = {"multiscales": [image]}
+    lost = zarr.open_group(str(write_zarr(tmp_path / "lost.zarr", noise())), mode="a")
+    lost.attrs["ome"] = {"multiscales": [image | {"datasets": [{"path": "Jane Doe 1970"}]}]}
+    for name in ("none.zarr", "other.zarr", "lost.zarr"):
+        with pytest.raises(ImageError, match=r"^slide: .*Zarr") as refused, open_pyramid(tmp_path / name, "slide"):
+            pass
+        assert "Jane" not in str(refused.value)
+        assert str(tmp_path) not in str(refused.value)
+
+
 def test_a_slide_of_many_samples_is_refused_before_its_tiles_are_looked_for(tmp_path: Path) -> None:
     """Damage can make 65,535 of three, each with tiles of its own: a window of it took minutes."""
     path = tmp_path / "a.tif"

@@ -10,8 +10,10 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,11 +39,12 @@ from napari_wbc.results import (
 from napari_wbc.results.label_images import encode_labels
 from napari_wbc.results.record import InputFile, Origin, as_stored
 from napari_wbc.results.replaced import copy_old
-from napari_wbc.results.runfile import user
+from napari_wbc.results.runfile import read_run, user
 from napari_wbc.results.storage import place
 from napari_wbc.results.summary import CELL_COLUMNS, IMAGE_COLUMNS, make_tables
 from napari_wbc.results.unfinished import unfinished_in
 from tests.damage import DAMAGED_TIFFS, with_a_page_of_negative_length
+from tests.test_report import make_run
 
 SOURCE = InputFile(sha256="ab" * 32, size=123, mtime_ns=1_700_000_000_123_456_789)
 ORIGIN = Origin(segmenter="seg", classifier="cls", settings="set")
@@ -199,6 +202,50 @@ def test_a_damaged_record_is_an_error_that_names_the_file(tmp_path: Path, damage
     record_path(tmp_path, "s1/a.jpg").write_bytes(damage)
     with pytest.raises(ResultsError, match=r"a\.jpg\.json"):
         read_record(tmp_path, "s1/a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda content: content["row"].update(um_per_px=float("nan")), "row.um_per_px: Input should be a finite number"),
+        (lambda content: content["cells"][0].update(cell_id=0), "cell_id of a cell is not positive"),
+        (lambda content: content["cells"].append(content["cells"][0]), "another cell has it too"),
+        (lambda content: content["cells"][0].update(x1=31), "the box of cell 1 is not in the image of 30 × 20 px"),
+        (lambda content: content["cells"][0].update(y0=-1), "the box of cell 1 is not in the image"),
+        (lambda content: content["cells"][0].update(y0=12), "the box of cell 1 is not in the image"),
+        (lambda content: content["row"].update(height=None), "the box of cell 1 is not in the image"),
+    ],
+)
+def test_a_record_of_cells_that_cannot_be_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], says: str
+) -> None:
+    write(tmp_path)
+    path = record_path(tmp_path, "s1/a.jpg")
+    content = json.loads(path.read_bytes())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(ResultsError, match=f"cannot be read: .*{re.escape(says)}"):
+        read_record(tmp_path, "s1/a.jpg")
+
+
+def test_folders_too_deep_to_be_searched_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deep(*_: object, **__: object) -> Iterator[object]:
+        raise RecursionError
+        yield
+
+    monkeypatch.setattr(os, "walk", deep)  # of Python 3.11, after some thousand of them
+    with pytest.raises(ResultsError, match="too deep to be searched"):
+        images_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [({"input_root": "a\0b"}, "input_root"), ({"input_root": "x" * 5000}, "input_root"), ({"threads": 0}, "threads")],
+)
+def test_a_run_json_of_what_cannot_be_is_refused(tmp_path: Path, values: dict[str, object], says: str) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(make_run().model_dump() | values))
+    with pytest.raises(ResultsError, match=rf"run\.json cannot be read: {says}: "):
+        read_run(tmp_path)
 
 
 def test_a_record_in_the_wrong_place_and_a_missing_one_are_errors(tmp_path: Path) -> None:

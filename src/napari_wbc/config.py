@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import SettingsError
+from .regular import read_text
 
 CELL_TYPES: tuple[str, ...] = ("basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil")
 """The five cell types, always in this order."""
@@ -122,8 +123,8 @@ def read_settings(path: Path) -> Settings:
         If the file cannot be read, is not JSON, or holds a value that is not valid.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        values = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"Cannot read settings from {path}: {error}. Expected a JSON file or a run.json.") from None
     if isinstance(values, dict) and isinstance(values.get("settings"), dict):
         values = values["settings"]

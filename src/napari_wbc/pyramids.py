@@ -28,6 +28,7 @@ from .images import (
     tiff_to_rgb,
     unheard,
 )
+from .regular import opener
 
 TIFF_SUFFIXES: tuple[str, ...] = (".tif", ".tiff", ".btf", ".svs", ".ndpi")
 OPENSLIDE_SUFFIXES: tuple[str, ...] = (".bif", ".mrxs", ".scn", ".svslide", ".vms", ".vmu")
@@ -134,7 +135,7 @@ def _open_tiff(path: Path, name: str) -> Iterator[Pyramid]:
     """OME-TIFF, BigTIFF, SVS, NDPI."""
     import tifffile
 
-    with path.open("rb") as file:
+    with open(path, "rb", opener=opener) as file:
         size = path.stat().st_size
         if not size:
             raise UnreadableImageError("the file is empty (0 bytes). Copy or export it again.")
@@ -171,7 +172,10 @@ def _open_zarr(path: Path, name: str) -> Iterator[Pyramid]:
     """OME-Zarr 0.4 and 0.5: the first multiscale image of the group."""
     import zarr
 
-    group = zarr.open_group(str(path), mode="r")
+    try:
+        group = zarr.open_group(str(path), mode="r")
+    except (OSError, ValueError) as error:  # whose text has the path
+        raise UnreadableImageError(f"it is no Zarr group ({type(error).__name__}). Copy or export it again.") from None
     attributes: Any = dict(group.attrs)
     attributes = attributes.get("ome", attributes)
     try:
@@ -180,12 +184,14 @@ def _open_zarr(path: Path, name: str) -> Iterator[Pyramid]:
         levels: list[Any] = [group[level["path"]] for level in image["datasets"]]
         y, x = axes.index("y"), axes.index("x")
     except (LookupError, TypeError, ValueError) as error:
-        raise UnsupportedImageError(f"no OME-Zarr image of version 0.4 or 0.5 ({error!r}). Export it again.") from None
+        raise UnsupportedImageError(
+            f"no OME-Zarr image of version 0.4 or 0.5 ({type(error).__name__}). Export it again."
+        ) from None
     n_channels = levels[0].shape[axes.index("c")] if "c" in axes else 1
     n_values = int(np.prod(levels[0].shape))
     if levels[0].dtype != np.uint8 or n_channels != 3 or n_values != 3 * levels[0].shape[y] * levels[0].shape[x]:
         raise UnsupportedImageError(
-            f"the OME-Zarr has the axes {axes}, shape {levels[0].shape} and type {levels[0].dtype}; "
+            f"the OME-Zarr has {len(axes)} axes, shape {levels[0].shape} and type {levels[0].dtype}; "
             "a slide is one plane of three channels of 8 bits. Export it as RGB."
         )
 

@@ -79,6 +79,18 @@ def test_types_and_reviews_come_back_from_a_spreadsheet(out: Path, tmp_path: Pat
     assert (record_of(out).row.reviewed_by, record_of(out).row.reviewed_at) == ("Bo", "2026-01-03T00:00:00Z")
 
 
+def test_a_review_alone_confirms_the_type_that_a_model_gave(out: Path, tmp_path: Path) -> None:
+    before, dst = cells_of(out), export("csv", out, tmp_path / "dst")
+    edit(dst / "cells.csv", reviewed_by="Ada", reviewed_at="2026-01-02T03:04:05Z")
+    bring_in("csv", dst, out)
+    after = cells_of(out)[1]
+    assert (before[1].type_source, before[1].reviewed_by) == ("model", None)
+    assert (after.cell_type, after.type_source, after.reviewed_by) == (before[1].cell_type, "human", "Ada")
+    assert after.previous_cell_type == before[1].cell_type
+    again = export("csv", out, tmp_path / "again")
+    assert bring_in("csv", again, out).done == ()
+
+
 def test_text_that_could_run_as_a_formula_is_neutralised(tmp_path: Path) -> None:
     analysis = as_analysis(ring(), ("=HYPERLINK(1)", "+x", "-x", "@x"))
     out = make_results(tmp_path, {"=a.png": analysis})

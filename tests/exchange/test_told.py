@@ -17,6 +17,22 @@ IMAGES = ["a.png", "s1/b.jpg", "s2/b.jpg", "s2/c.jpg", "s2/c.tif", "deep/er/d.ti
 
 
 @pytest.mark.parametrize(
+    ("written", "cell_type"),
+    [
+        ("Monocyte", "monocyte"),
+        (" BASOPHIL ", "basophil"),
+        ("Unidentified", "unidentified"),
+        ("Smudge", "smudge"),
+        ("Band cell", "Band cell"),
+        ("", None),
+        (7, None),
+    ],
+)
+def test_a_type_of_ours_is_that_type_however_it_is_written(written: object, cell_type: str | None) -> None:
+    assert as_type(written) == cell_type
+
+
+@pytest.mark.parametrize(
     ("name", "image"),
     [
         ("a.png", "a.png"),

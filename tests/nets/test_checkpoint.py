@@ -98,6 +98,10 @@ def odd_card(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
     header[KEY] = header[KEY].replace('"mobilenet_v2"', '"vgg"')
 
 
+def deep_card(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
+    header[KEY] = "[" * 100_000
+
+
 def lost_tensor(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
     del tensors["head.bias"]
 
@@ -112,6 +116,7 @@ def wrong_shape(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> Non
         (cut, "not a sound safetensors file"),
         (rewrite(no_card), "without a napari-wbc card"),
         (rewrite(odd_card), "card of .* is not valid"),
+        (rewrite(deep_card), "card of .* is not valid"),
         (rewrite(lost_tensor), r"1 tensors differ, first head.bias: expected \(2,\), found None"),
         (rewrite(wrong_shape), r"first head.bias: expected \(2,\), found \(7,\)"),
         (lambda source, target: target.write_bytes(b"\x89PNG not a model"), "not a sound safetensors file"),

@@ -59,6 +59,7 @@ def test_the_command_line_fine_tunes_a_segmenter(results: Path, tmp_path: Path) 
     assert done.exit_code == 0, done.stderr
     assert "epoch 2/2" in done.stderr
     assert "PROMOTED" in done.stdout
+    assert "Data:   results: 4 images (4 with cells)\n" in done.stdout
     before, card = read_card(old), read_card(new)
     same = ("architecture", "outputs", "mean", "std", "um_per_px", "cell_diameter_um", "licences", "crop_margin", "temperature")
     assert {name: getattr(card, name) for name in same} == {name: getattr(before, name) for name in same}

@@ -14,6 +14,7 @@ from ..cells import Field
 from ..errors import ImageError, ImageTooLargeError, UnreadableImageError, UnsupportedImageError
 from ..images import decode
 from ..pyramids import is_folder_image, is_slide
+from ..regular import opener
 from ..results.record import InputFile
 from ..results.storage import file_sha256, size_and_time
 from .discover import InputImage
@@ -74,7 +75,7 @@ def read_whole(image: InputImage, max_megapixels: float) -> bytes:
         If it is missing, not a regular file, or may not be read.
     """
     name, path = image.name, image.path
-    with _readable(image), path.open("rb") as file:
+    with _readable(image), open(path, "rb", opener=opener) as file:
         size = path.stat().st_size
         if size > _BYTES_PER_PX * 1e6 * max_megapixels:
             raise ImageTooLargeError(

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from ..cells import Box, RgbImage
 from ..errors import UnreadableImageError, UnsupportedImageError
+from ..regular import read_file
 from .common import Dataset, Source, Truth, find_base, subfolders, with_notes
 from .outlines import stand_ins
 
@@ -33,7 +34,7 @@ def read(pixels: RgbImage, note: Path) -> Truth:
     """What the XML says of an image (H, W, 3) uint8: a stand-in for each box of a white cell."""
     height, width = pixels.shape[:2]
     try:
-        root = ElementTree.fromstring(note.read_bytes())
+        root = ElementTree.fromstring(read_file(note))
     except FileNotFoundError:
         raise UnsupportedImageError(f"has no boxes: there is no {note}. Restore it, or remove the image.") from None
     except (OSError, ElementTree.ParseError) as error:

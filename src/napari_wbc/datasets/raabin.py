@@ -17,6 +17,7 @@ from typing import Any
 from ..cells import RgbImage
 from ..config import ARTEFACT, CELL_TYPES, SMUDGE
 from ..errors import UnreadableImageError, UnsupportedImageError
+from ..regular import read_text
 from .common import Dataset, Source, Truth, find_base, normal, subfolders, with_notes
 from .crops import add_crops
 from .orientation import Corners, upright_boxes
@@ -87,7 +88,7 @@ def _type_of(label: str) -> str:
 def _read_cells(note: Path) -> tuple[dict[str, dict[str, Any]], str]:
     """The cells in a JSON file, by key, in the order of their numbers; and a sentence if it speaks of more or fewer."""
     try:
-        content = json.loads(note.read_text(encoding="utf-8-sig"))
+        content = json.loads(read_text(note, "utf-8-sig"))
     except FileNotFoundError:
         raise UnsupportedImageError(f"has no boxes: there is no {note}. Restore it, or remove the image.") from None
     except (OSError, ValueError, RecursionError) as error:

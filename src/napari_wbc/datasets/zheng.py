@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..cells import RgbImage
 from ..errors import UnsupportedImageError
+from ..regular import read_text
 from .common import Dataset, Source, Truth, by_number, entries, find_base, find_images, normal, subfolders
 from .outlines import label_mask, pad_to, read_levels
 
@@ -58,7 +59,7 @@ def _read_types(root: Path, name: str, left_out: list[str]) -> dict[int, str]:
         return {}
     types = {}
     try:
-        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+        rows = list(csv.reader(read_text(path, "utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         left_out.append(f"{path}: cannot be read ({error}); the cells are imported without types.")
         return {}

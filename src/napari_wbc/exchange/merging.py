@@ -146,6 +146,9 @@ def _name(cell: Cell, told: ToldCell) -> Cell:
     """The cell with the type and the review that the file gives it."""
     known = cell.area_px > 0
     if told.reviewed_by is not None:
+        of_the_model = cell.cell_type is not None and cell.type_source == "model" and told.cell_type in (None, cell.cell_type)
+        if of_the_model and cell.reviewed_by is None:  # confirmed, as in a review
+            cell = dataclasses.replace(cell, type_source="human", previous_cell_type=cell.cell_type)
         cell = dataclasses.replace(cell, reviewed_by=told.reviewed_by, reviewed_at=told.reviewed_at)
     if (known and told.as_written) or told.cell_type in (None, type_of(cell)):
         return cell

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from ..cells import Box, Cell, CellTable, Mask
-from ..config import UNIDENTIFIED, colour_of
+from ..config import CELL_TYPES, UNCOUNTED_TYPES, UNIDENTIFIED, colour_of
 from ..crop import boxes
 from ..errors import ResultsError
 from ..results.pixels import Pixels
@@ -145,9 +145,13 @@ def as_id(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_ID else None
 
 
+_KNOWN_TYPES = {name.casefold(): name for name in (*CELL_TYPES, *UNCOUNTED_TYPES)}
+
+
 def as_type(value: object) -> str | None:
-    """A cell type as text that can be written, or None where it is none."""
-    return (value.strip().encode("utf-8", "replace").decode() or None) if isinstance(value, str) else None
+    """A cell type as text that can be written, or None where it is none; `Monocyte` is `monocyte`, as people write it."""
+    text = value.strip().encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    return _KNOWN_TYPES.get(text.casefold(), text) or None
 
 
 def type_of(cell: Cell) -> str:

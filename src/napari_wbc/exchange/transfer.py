@@ -126,7 +126,7 @@ def _read_all(out: Path, images: Sequence[str], roots: Sequence[Path]) -> Iterat
 def _open(out: Path, record: Record, roots: Sequence[Path]) -> Iterator[Known]:
     """What is known of an image that was analysed; its files are open as long as it is looked at."""
     if record.row.status == "failed":
-        raise ResultsError(f"{record.image} was not analysed: {record.row.error}.")
+        raise ResultsError("it was not analysed: `images.csv` says why. Analyse it first.")
     with ExitStack() as stack:
         labels = stack.enter_context(open_labels(out, record))
         yield Known(

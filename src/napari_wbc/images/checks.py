@@ -80,7 +80,8 @@ def explained(name: str) -> Iterator[None]:
     except MemoryError:
         raise ImageTooLargeError(f"{name}: memory does not suffice to decode it. Write a tiled TIFF instead.") from None
     except DAMAGE as error:
-        reason = f"{type(error).__name__}: {error}".rstrip(". ")
+        said = getattr(error, "strerror", None) or error  # without the path, which no table is to tell
+        reason = f"{type(error).__name__}: {said}".rstrip(". ")
         raise UnreadableImageError(f"{name}: the image is damaged or truncated ({reason}). Copy or export it again.") from error
 
 

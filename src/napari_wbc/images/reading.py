@@ -7,6 +7,7 @@ from pathlib import Path
 from ..cells import Field
 from ..config import Settings
 from ..errors import ImageTooLargeError, UnreadableImageError
+from ..regular import read_file
 from .checks import explained
 from .png_jpeg_bmp import READERS, decode_png_jpeg_bmp
 from .tiff import TIFF, decode_tiff
@@ -54,7 +55,7 @@ def read_bytes(path: str | Path) -> bytes:
         If memory does not suffice.
     """
     try:
-        return Path(path).read_bytes()
+        return read_file(Path(path))
     except OSError as error:
         raise UnreadableImageError(f"{path}: cannot be read: {error.strerror or error}. Check path and permission.") from None
     except MemoryError:

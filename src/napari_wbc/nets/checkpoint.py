@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..domain import Sources
 from ..errors import CheckpointError
+from ..regular import opener
 from ..results.storage import file_sha256
 from .alexnet import CROP_SIZE_PX, AlexNet
 from .deeplab import DeepLabV3Plus
@@ -133,7 +134,7 @@ def read_card(path: Path) -> Card:
             "Load it where you trust it and write it with napari_wbc.nets.checkpoint.save_checkpoint."
         )
     try:
-        path.open("rb").close()  # safetensors call a file missing that may not be read
+        open(path, "rb", opener=opener).close()  # safetensors call a file missing that may not be read
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
     except FileNotFoundError:
@@ -147,7 +148,7 @@ def read_card(path: Path) -> Card:
         raise CheckpointError(f"{path} is a safetensors file without a napari-wbc card; found header keys {sorted(header)}.")
     try:
         return Card.model_validate(json.loads(header[KEY]))
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, RecursionError) as error:
         raise CheckpointError(f"The card of {path} is not valid: {error}") from None
 
 

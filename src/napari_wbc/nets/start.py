@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..regular import opener
 
 
 def read_npz(path: Path) -> dict[str, Tensor]:
@@ -22,7 +23,7 @@ def read_npz(path: Path) -> dict[str, Tensor]:
         If the file cannot be read.
     """
     try:
-        with path.open("rb") as file, np.load(file) as arrays:
+        with open(path, "rb", opener=opener) as file, np.load(file) as arrays:
             names = [name for name in arrays.files if not name.endswith(".bits")]
             bits = {name: float(arrays[f"{name}.bits"]) if f"{name}.bits" in arrays.files else 0.0 for name in names}
             values = {name: np.asarray(arrays[name].astype(np.float32) * 2.0 ** -bits[name]) for name in names}

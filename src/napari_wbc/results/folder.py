@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from ..cells import Analysis, CellTable, Domain, Labels, Scale
 from ..errors import ResultsError
+from ..regular import opener
 from .label_images import labels_path, read_labels, write_labels
 from .mosaic import Mosaic
-from .record import Hashes, ImageRow, InputFile, Mark, Origin, Record, Timing, as_stored
+from .record import Hashes, ImageRow, InputFile, Mark, Origin, Record, Timing, as_stored, first_problem
 from .storage import is_there, place, place_text, remove, unseen, walk, write_bytes, writing_together
 
 R = TypeVar("R", Record, Mark)
@@ -213,15 +214,14 @@ def read_mark(out: Path, image: str) -> Mark:
 def _read(out: Path, image: str, model: type[R]) -> R:
     path = place_text(out, "records", image, ".json")
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0, opener=opener) as file:
             record = model.model_validate_json(file.read())
     except FileNotFoundError:
         name = os.path.basename(path)
         raise ResultsError(f"{out} has no record of {image}: {name} is missing. Analyse the image again.") from None
     except (OSError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
         raise ResultsError(
-            f"The record {path} cannot be read: {reason}. Restore it, or remove it and analyse again."
+            f"The record {path} cannot be read: {first_problem(error)}. Restore it, or remove it and analyse again."
         ) from error
     if record.row.image != image:
         raise ResultsError(f"The record {path} is of the image {record.row.image}. Put it back to where it belongs.")

@@ -23,6 +23,7 @@ import tifffile
 from ..cells import Box, Labels
 from ..errors import ResultsError
 from ..images import DAMAGE, guard_lzw, series_in, tiff_directories
+from ..regular import opener, read_file
 from .mosaic import Mosaic
 from .pixels import Pixels
 from .record import Record
@@ -159,7 +160,7 @@ def open_tiled(path: Path, advice: str) -> Iterator[list[Pixels[Any]]]:
 
     with ExitStack() as stack:
         with _explained(path, advice):
-            file = stack.enter_context(path.open("rb"))
+            file = stack.enter_context(open(path, "rb", opener=opener))
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 tiff_directories(data)
             series = series_in(tifffile.TiffFile(file))[0]
@@ -185,7 +186,7 @@ def read_labels(out: Path, image: str, sha256: str | None = None) -> Labels:
     """
     path = labels_path(out, image)
     with _explained(path, AGAIN):
-        data = path.read_bytes()
+        data = read_file(path)
         if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
             raise _other(path)
         labels = _decode(data)

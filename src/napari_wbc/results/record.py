@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, model_validator
 
 from ..cells import Cell, ScaleSource
 
@@ -17,7 +17,7 @@ _FOUR_DECIMALS = ("segmentation_score", "none_of_five_score", "margin")
 class Stored(BaseModel):
     """A part of a file: frozen, and without unknown names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class InputFile(Stored):
@@ -96,6 +96,19 @@ class Record(Stored):
     edited: bool = False
     timing: Timing | None = None
 
+    @model_validator(mode="after")
+    def _has_cells_of_its_image(self) -> Record:
+        """Ids are unique and positive, and boxes lie in the image: others index pixels by them."""
+        ids = {cell.cell_id for cell in self.cells}
+        if len(ids) < len(self.cells) or min(ids, default=1) < 1:
+            raise ValueError("the cell_id of a cell is not positive, or another cell has it too")
+        height, width = self.row.height or 0, self.row.width or 0
+        for cell in self.cells:
+            y0, x0, y1, x1 = cell.box
+            if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
+                raise ValueError(f"the box of cell {cell.cell_id} is not in the image of {width} × {height} px")
+        return self
+
     @property
     def image(self) -> str:
         """Path relative to the input root, with `/`."""
@@ -143,3 +156,12 @@ def as_stored(cell: Cell) -> Cell:
             values[field.name] = round(float(value), 4)
     p = None if cell.p is None else tuple(round(float(value), 4) for value in cell.p)
     return dataclasses.replace(cell, p=p, **values)
+
+
+def first_problem(error: OSError | ValidationError) -> str:
+    """Why a file of the results cannot be taken: the first of what is wrong with its values."""
+    if isinstance(error, OSError):
+        return str(error)
+    found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(map(str, found["loc"]))
+    return f"{where}: {found['msg']}" if where else found["msg"]

@@ -10,14 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import __version__
 from ..config import Settings
 from ..errors import ResultsError, UsageError
+from ..regular import read_file
+from .record import first_problem
 from .storage import write_bytes
 
 NAME = "run.json"
+
+LONGEST_ROOT, MOST_THREADS = 4096, 4096
+"""Of what a damaged or foreign `run.json` may ask for: characters of a path, threads of a processor."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,11 @@ class RunFile(BaseModel):
     settings: dict[str, Any]
     segmenter: Model
     classifier: Model
-    input_root: str
+    input_root: str = Field(max_length=LONGEST_ROOT, pattern=r"^[^\x00]*$")
     device: str
     host: str
     workers: int = 1
-    threads: int = 1
+    threads: int = Field(1, ge=1, le=MOST_THREADS)
     started_at: str
     finished_at: str | None = None
     counts: Counts = Counts()
@@ -129,12 +134,13 @@ def read_run(out: Path, name: str = NAME) -> RunFile:
         If it is missing or damaged.
     """
     try:
-        return RunFile.model_validate_json((out / name).read_bytes())
+        return RunFile.model_validate_json(read_file(out / name))
     except (FileNotFoundError, NotADirectoryError):
         raise ResultsError(f"{out} is not a results folder: it has no {name}. Name the folder that `run` wrote.") from None
     except (OSError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise ResultsError(f"{out / name} cannot be read: {reason}. Restore it, or choose another folder.") from error
+        raise ResultsError(
+            f"{out / name} cannot be read: {first_problem(error)}. Restore it, or choose another folder."
+        ) from error
 
 
 def relative_root(root: Path, out: Path) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import ResultsError, StorageError
+from ..regular import opener
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full. Free some space",
@@ -78,13 +79,25 @@ def file_sha256(path: Path) -> str:
         for part in files_in(path):
             digest.update(f"{file_sha256(part)} {part.relative_to(path).as_posix()}\n".encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
-    with path.open("rb") as file:
+    with open(path, "rb", opener=opener) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The regular files in a folder and below, in alphabetical order."""
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    """The regular files in a folder and below, in alphabetical order.
+
+    Raises
+    ------
+    OSError
+        If there is something else, such as a pipe, for which whoever reads the folder would wait.
+    """
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file():
+            found.append(path)
+        elif path.exists() and not path.is_dir():
+            raise OSError(errno.EINVAL, f"{path.name} is neither a file nor a folder", str(path))
+    return sorted(found)
 
 
 def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -93,14 +106,17 @@ def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     Raises
     ------
     ResultsError
-        If a folder cannot be looked at, which must not look like an empty one.
+        If a folder cannot be looked at, which must not look like an empty one, or if they lie too deep in one another.
     """
 
     def refuse(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise unseen(error) from error
 
-    return os.walk(root, onerror=refuse)
+    try:
+        yield from os.walk(root, onerror=refuse)
+    except RecursionError:
+        raise ResultsError(f"{root} has folders in folders, too deep to be searched. Remove them.") from None
 
 
 def unseen(error: OSError) -> ResultsError:

@@ -11,7 +11,8 @@ from pydantic import ConfigDict, ValidationError
 
 from .. import __version__
 from ..domain import Numbers
-from .record import InputFile, Origin, Stored, StoredCell
+from ..regular import read_file
+from .record import InputFile, Origin, Stored, StoredCell, first_problem
 from .storage import place, remove, remove_folders, walk, write_bytes
 
 logger = logging.getLogger(__name__)
@@ -95,11 +96,11 @@ class Unfinished:
     def _read(self, path: Path) -> _Tiles | None:
         """The tiles in a file; None if it is missing, damaged, or has another key."""
         try:
-            found = _Tiles.model_validate_json(path.read_bytes())
+            found = _Tiles.model_validate_json(read_file(path))
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            logger.warning("%s cannot be read: %s. Its tiles are analysed again.", path, str(error).splitlines()[0])
+            logger.warning("%s cannot be read: %s. Its tiles are analysed again.", path, first_problem(error))
             return None
         return found if found.key == self._key else None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..cells import Box, Cell, CellTable
 from ..errors import ResultsError
+from ..regular import read_file
 from ..results import tables
 from ..results.folder import readings_path
 from ..results.storage import write_bytes
@@ -48,7 +49,7 @@ def read_readings(out: Path, image: str) -> list[Reading]:
     """
     path = readings_path(out, image)
     try:
-        rows = list(tables.read(path.read_bytes()))
+        rows = list(tables.read(read_file(path)))
         found = [Reading(**{**row, "cell_id": int(row["cell_id"] or "")}) for row in rows]  # type: ignore[arg-type]
         if not all(reading.reader and reading.cell_type for reading in found):
             raise ValueError("a line has no reader or no cell type")

@@ -43,17 +43,22 @@ class Request(Lesson):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended; `comparison` is None unless a finished model was fine-tuned."""
+    """How a training ended; `data` is what there was to learn from and to judge by, a line for each folder of results.
+
+    `comparison` is None unless a finished model was fine-tuned.
+    """
 
     model: Path
     folder: Path
     card: Card
     history: History
     comparison: Comparison | None
+    data: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """What came of it, and whether the new model may take the place of the old one."""
         lines = [
+            *(f"Data:   {told}" for told in self.data),
             f"Epochs: {len(self.history.epochs)}, best: {self.history.best.number + 1}.",
             *(f"{name}: {value}" for name, value in self.card.metrics.items()),
             f"Model:  {self.model.absolute()}",
@@ -112,13 +117,11 @@ def _check_place(request: Request) -> None:
 def _card_of(request: Request, start: Start, learnt: Learnt, history: History) -> Card:
     """The card with how the model came about; what is said of a model that was fine-tuned stays, its figures do not."""
     card, parts, plan = learnt.card, learnt.split, learnt.plan
-    items = [*parts.training, *parts.validation]
-    data = tuple(_told(name, items) for name in sorted({item.image.split("/")[0] for item in items}))
     course = f"{len(history.epochs)} of at most {plan.epochs} epochs, the best was {history.best.number + 1}, seed {plan.seed}"
     return card.model_copy(
         update={
             "name": request.model.stem,
-            "data": (*card.data, *data),
+            "data": (*card.data, *_data_of(learnt)),
             "split": "; then ".join(filter(None, (card.split, str(parts.file)))),
             "recipe": "; then ".join(
                 filter(None, (card.recipe, f"{request.recipe.name}, {course}: {request.recipe.model_dump_json()}"))
@@ -127,6 +130,12 @@ def _card_of(request: Request, start: Start, learnt: Learnt, history: History) -
             "metrics": {},
         }
     )
+
+
+def _data_of(learnt: Learnt) -> tuple[str, ...]:
+    """A line for each folder of results that was learnt from."""
+    items = [*learnt.split.training, *learnt.split.validation]
+    return tuple(_told(name, items) for name in sorted({item.image.split("/")[0] for item in items}))
 
 
 def _told(source: str, items: Sequence[Item[Any]]) -> str:
@@ -153,4 +162,4 @@ def _finish(request: Request, prepared: Prepared, learnt: Learnt) -> Outcome:
     card = card.model_copy(update={"metrics": metrics})
     save_model(written, learnt.network, card)
     os.replace(written, request.model)
-    return Outcome(request.model, folder, card, read_history(folder), comparison)
+    return Outcome(request.model, folder, card, read_history(folder), comparison, _data_of(learnt))
