@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -187,6 +188,8 @@ def test_true_cells_of_no_type_are_to_find_but_not_to_name() -> None:
     assert result.naming is not None
     assert (result.naming.accuracy.k, result.naming.accuracy.n) == (1, 1)
     assert result.naming.found_and_named_f1 == 1
+    assert re.search(r"^true cells of other types +2, found or not, but in no figure below$", result.table(), re.MULTILINE)
+    assert "other types" not in evaluate([Pair("a", found, analysis(cell(1, LEFT, "neutrophil")))]).table()
 
 
 def test_truth_without_types_gives_no_naming_figures() -> None:

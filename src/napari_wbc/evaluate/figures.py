@@ -126,6 +126,8 @@ class Evaluation(_Figures):
         lines += pixel_lines(self.pixels) + object_lines(self.objects)
         if self.naming is None:
             return aligned(lines)
+        n_others = self.true_cells - sum(map(sum, self.naming.confusion[: len(CELL_TYPES)]))
+        lines += [("true cells of other types", f"{n_others}, found or not, but in no figure below")] if n_others else []
         lines += [("found cells named right", str(self.naming.accuracy))]
         lines += naming_lines(self.naming) + _found_and_named_lines(self.naming)
         columns = (*CELL_TYPES, "none of five", "missed")
