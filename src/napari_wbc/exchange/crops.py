@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..results.storage import write_bytes
 from .masks import encode_png
 from .names import files_to_import
-from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type, type_of
+from .told import Known, Read, Shape, Told, ToldCell, as_type, id_in, type_of
 
 SUFFIX = ".png"
 
@@ -46,7 +46,7 @@ def find(src: Path, images: Sequence[str]) -> Mapping[str, Read]:
     found: dict[str, dict[int, Path]] = {}
     for path in files_to_import(src):
         stem, _, number = path.stem.rpartition("_")
-        image, cell_id = image_of.get(stem), as_id(int(number)) if number.isascii() and number.isdigit() else None
+        image, cell_id = image_of.get(stem), id_in(number)
         if image is None or cell_id is None or path.suffix.lower() != SUFFIX:
             continue
         if path.parent == src:

@@ -145,6 +145,11 @@ def as_id(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_ID else None
 
 
+def id_in(text: str) -> int | None:
+    """The id that is written in decimal digits, or None; Python refuses to read thousands of them."""
+    return as_id(int(text)) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+
+
 def as_type(value: object) -> str | None:
     """A cell type as text that can be written, or None where it is none."""
     return (value.strip().encode("utf-8", "replace").decode() or None) if isinstance(value, str) else None
