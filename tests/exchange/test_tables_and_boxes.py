@@ -182,9 +182,10 @@ def test_a_bad_line_costs_its_image_and_is_named(out: Path, tmp_path: Path, line
 
 def test_names_of_types_come_from_either_file_and_run_nothing(out: Path, tmp_path: Path) -> None:
     dst = export("yolo", out, tmp_path / "dst")
-    (dst / "data.yaml").write_text("names: !!python/object/apply:os.system ['touch hacked']")
-    with pytest.raises(ResultsError, match=r"data\.yaml has no list of names"):
-        bring_in("yolo", dst, out)
+    for text in ("names: !!python/object/apply:os.system ['touch hacked']", "names: {.inf: x}"):
+        (dst / "data.yaml").write_text(text)
+        with pytest.raises(ResultsError, match=r"data\.yaml has no list of names"):
+            bring_in("yolo", dst, out)
     (dst / "data.yaml").unlink()
     with pytest.raises(ResultsError, match=r"neither data\.yaml nor classes\.txt"):
         bring_in("yolo", dst, out)
