@@ -226,6 +226,21 @@ def test_a_type_is_never_a_path(tmp_path: Path, cell_type: str) -> None:
     assert {cell.cell_type for cell in cells_of(plain).values()} == {cell_type}
 
 
+def test_long_types_have_a_folder_each_and_come_back(tmp_path: Path) -> None:
+    long = "ü" * 299 + "\r\n."
+    out = make_results(tmp_path / "a", {IMAGE: as_analysis(ring(), (long, long + "2", "x" * 10_000, "x" * 200))})
+    dst = export("crops", out, tmp_path / "dst")
+    assert len(list(dst.iterdir())) == 4
+    assert bring_in("crops", dst, out).skipped == (IMAGE,)
+    plain = make_results(tmp_path / "b", {IMAGE: ring()})
+    shutil.move(next(dst.glob("xx*/*_9.png")), next(dst.glob("*/*_1.png")).parent)
+    bring_in("crops", dst, plain)
+    assert [cell.cell_type for cell in cells_of(plain).values()] == [long, long + "2", "x" * 10_000, long]
+    for path in dst.glob("*/type.txt"):
+        path.write_bytes(b"\xff")
+    assert "type.txt" in one_failure("crops", dst, plain)
+
+
 def test_a_cell_in_two_folders_and_a_folder_of_no_crops_are_refused(out: Path, tmp_path: Path) -> None:
     dst = export("crops", out, tmp_path / "dst")
     path = next(dst.rglob("a.jpg_*_5.png"))
