@@ -113,8 +113,19 @@ class Known:
         return self.row.image
 
     def outline(self, cell: Cell) -> Mask:
-        """The pixels of one of its cells, (h, w) bool, in the box of the cell."""
+        """The pixels of one of its cells, (h, w) bool, in the box of the cell.
+
+        Raises
+        ------
+        ResultsError
+            If there are none: the record and the label image are not of one analysis.
+        """
         mask: Mask = self.labels.read(cell.box) == cell.cell_id
+        if not mask.any():
+            raise ResultsError(
+                f"The label image of {self.image} has no pixel of cell {cell.cell_id}, which its record has. Restore both, or "
+                "analyse the image again; `napari-wbc verify` looks for more that is damaged."
+            )
         return mask
 
     def outlines(self) -> Iterator[tuple[Cell, Mask]]:
