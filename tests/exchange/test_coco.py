@@ -166,6 +166,7 @@ def test_two_images_of_another_program_are_not_taken_for_one(out: Path, tmp_path
         ("segmentation", {"size": [40, 60], "counts": [2**80]}, "annotation"),
         ("segmentation", {"size": [41, 60], "counts": [5, 3]}, "its size is"),
         ("segmentation", {"size": [40, 60], "counts": "~~é"}, "compressed run lengths"),
+        ("segmentation", {"size": [40, 60], "counts": "o" * 13}, "do not end"),
         ("segmentation", [[1, 2, 3]], "annotation"),
         ("segmentation", 7, "annotation"),
         ("segmentation", [], "a box alone"),

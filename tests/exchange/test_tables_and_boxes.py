@@ -125,8 +125,10 @@ def test_a_table_that_is_none_is_named(out: Path, tmp_path: Path, content: bytes
 
 
 def test_an_id_that_is_no_number_costs_its_image(out: Path, tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_bytes(b"image,cell_id\nb.png,one\n")
-    assert "the cell_id 'one' of b.png" in one_failure("csv", tmp_path / "x.csv", out)
+    for text in ("one", "7" * 5000):  # Python reads no more than 4300 digits
+        (tmp_path / "x.csv").write_text(f"image,cell_id\nb.png,{text}\n")
+        message = one_failure("csv", tmp_path / "x.csv", out)
+        assert f"the cell_id {text[:40]!r} of b.png" in message
 
 
 # -- YOLO --------------------------------------------------------------------------------------------------------------
@@ -192,9 +194,10 @@ def test_a_bad_line_costs_its_image_and_is_named(out: Path, tmp_path: Path, line
 
 def test_names_of_types_come_from_either_file_and_run_nothing(out: Path, tmp_path: Path) -> None:
     dst = export("yolo", out, tmp_path / "dst")
-    (dst / "data.yaml").write_text("names: !!python/object/apply:os.system ['touch hacked']")
-    with pytest.raises(ResultsError, match=r"data\.yaml has no list of names"):
-        bring_in("yolo", dst, out)
+    for text in ("names: !!python/object/apply:os.system ['touch hacked']", "names: {.inf: x}"):
+        (dst / "data.yaml").write_text(text)
+        with pytest.raises(ResultsError, match=r"data\.yaml has no list of names"):
+            bring_in("yolo", dst, out)
     (dst / "data.yaml").unlink()
     with pytest.raises(ResultsError, match=r"neither data\.yaml nor classes\.txt"):
         bring_in("yolo", dst, out)
@@ -233,6 +236,21 @@ def test_a_type_is_never_a_path(tmp_path: Path, cell_type: str) -> None:
     plain = make_results(tmp_path / "b", {IMAGE: ring()})
     bring_in("crops", dst, plain)
     assert {cell.cell_type for cell in cells_of(plain).values()} == {cell_type}
+
+
+def test_long_types_have_a_folder_each_and_come_back(tmp_path: Path) -> None:
+    long = "ü" * 299 + "\r\n."
+    out = make_results(tmp_path / "a", {IMAGE: as_analysis(ring(), (long, long + "2", "x" * 10_000, "x" * 200))})
+    dst = export("crops", out, tmp_path / "dst")
+    assert len(list(dst.iterdir())) == 4
+    assert bring_in("crops", dst, out).skipped == (IMAGE,)
+    plain = make_results(tmp_path / "b", {IMAGE: ring()})
+    shutil.move(next(dst.glob("xx*/*_9.png")), next(dst.glob("*/*_1.png")).parent)
+    bring_in("crops", dst, plain)
+    assert [cell.cell_type for cell in cells_of(plain).values()] == [long, long + "2", "x" * 10_000, long]
+    for path in dst.glob("*/type.txt"):
+        path.write_bytes(b"\xff")
+    assert "type.txt" in one_failure("crops", dst, plain)
 
 
 def test_a_cell_in_two_folders_and_a_folder_of_no_crops_are_refused(out: Path, tmp_path: Path) -> None:

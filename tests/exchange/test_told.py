@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,17 @@ def test_files_that_cannot_be_looked_at_are_not_taken_for_missing_ones(tmp_path:
         ):
             with pytest.raises(ResultsError, match=r"s1.* cannot be looked at: Permission denied"):
                 look()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_of_a_wanted_name_is_refused_and_a_link_to_a_file_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").touch()
+    (tmp_path / "a.geojson").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(tmp_path / "notes")
+    assert find_files(tmp_path, IMAGES, ".geojson") == {"a.png": tmp_path / "a.geojson"}
+    os.mkfifo(tmp_path / "d.geojson")
+    with pytest.raises(ResultsError, match=r"d\.geojson is a pipe or a device, not a file"):
+        find_files(tmp_path, IMAGES, ".geojson")
 
 
 def test_every_format_has_a_module() -> None:

@@ -16,7 +16,7 @@ from ..results import tables
 from ..results.storage import writing_together
 from ..results.summary import CELL_COLUMNS, IMAGE_COLUMNS, write_lines
 from .names import Names, one_file
-from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type
+from .told import Known, Read, Shape, Told, ToldCell, as_type, id_in
 
 CELLS, IMAGES = "cells.csv", "images.csv"
 
@@ -65,9 +65,9 @@ def _tell(path: Path, rows: Sequence[_Row], reviews: Sequence[_Row], shape: Shap
 
 def _cell(path: Path, row: _Row) -> ToldCell:
     text = row["cell_id"] or ""
-    cell_id = as_id(int(text)) if text.isascii() and text.isdigit() else None
+    cell_id = id_in(text)
     if cell_id is None:
-        raise ResultsError(f"{path}: the cell_id {text!r} of {row['image']} is no number of a cell. Restore that column.")
+        raise ResultsError(f"{path}: the cell_id {text[:40]!r} of {row['image']} is no number of a cell. Restore that column.")
     return ToldCell(
         cell_id, cell_type=as_type(row.get("cell_type")), reviewed_by=row.get("reviewed_by"), reviewed_at=row.get("reviewed_at")
     )

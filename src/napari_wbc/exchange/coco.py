@@ -21,6 +21,9 @@ from .told import Known, Outline, Read, Shape, Told, ToldCell, as_id, as_type, t
 
 NAME = "annotations.json"
 
+_LONGEST_BITS = 60
+"""Of a compressed run length: more than any image needs."""
+
 
 def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
     """Write `annotations.json`, as it goes; see `told.Format`. Names of files are those of the images below the input root."""
@@ -116,6 +119,8 @@ def uncompress(text: str) -> list[int]:
             raise ValueError(f"compressed run lengths have no {character!r}")
         value |= (code & 31) << bits
         bits += 5
+        if bits > _LONGEST_BITS:  # each further character of one number would take longer than the last
+            raise ValueError(f"compressed run lengths do not end: a number has more than {_LONGEST_BITS} bits")
         if not code & 32:
             if code & 16:
                 value -= 1 << bits

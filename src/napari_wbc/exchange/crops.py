@@ -11,26 +11,32 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ..errors import UsageError
+from ..errors import ResultsError, UsageError
 from ..results.storage import write_bytes
 from .masks import encode_png
 from .names import files_to_import
-from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type, type_of
+from .told import Known, Read, Shape, Told, ToldCell, as_type, id_in, type_of
 
-SUFFIX = ".png"
+SUFFIX, TYPE = ".png", "type.txt"
 
-_LONGEST_STEM = 80
+_LONGEST_STEM, _LONGEST_FOLDER = 80, 200
+_SHORTENED = "%_"  # no type as a folder has this: a `%` is followed by two digits
 _PLAIN = "".join(chr(code) for code in range(32, 127) if chr(code) not in '%/\\:*?"<>|')
 
 
 def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
-    """Write `<type>/<name of the cell>.png`, the box of each cell in native pixels; see `told.Format`."""
+    """Write `<type>/<name of the cell>.png`, the box of each cell in native pixels; see `told.Format`.
+
+    Where a type is longer than the name of a folder can be, `type.txt` in the folder has all of it.
+    """
     for one in images:
         pixels = one.pixels() if len(one.cells) else None
         for cell in one.cells:
             assert pixels is not None
-            path = dst / folder_of(type_of(cell)) / f"{_stem(one.image)}_{cell.cell_id}{SUFFIX}"
-            write_bytes(dst, path, encode_png(pixels.read(cell.box)))
+            folder = dst / folder_of(type_of(cell))
+            if _SHORTENED in folder.name and not folder.exists():
+                write_bytes(dst, folder / TYPE, type_of(cell).encode())
+            write_bytes(dst, folder / f"{_stem(one.image)}_{cell.cell_id}{SUFFIX}", encode_png(pixels.read(cell.box)))
         yield one.image
 
 
@@ -46,7 +52,7 @@ def find(src: Path, images: Sequence[str]) -> Mapping[str, Read]:
     found: dict[str, dict[int, Path]] = {}
     for path in files_to_import(src):
         stem, _, number = path.stem.rpartition("_")
-        image, cell_id = image_of.get(stem), as_id(int(number)) if number.isascii() and number.isdigit() else None
+        image, cell_id = image_of.get(stem), id_in(number)
         if image is None or cell_id is None or path.suffix.lower() != SUFFIX:
             continue
         if path.parent == src:
@@ -65,8 +71,14 @@ def find(src: Path, images: Sequence[str]) -> Mapping[str, Read]:
 
 
 def folder_of(cell_type: str) -> str:
-    """A cell type as the name of a folder; `%XX` stands for what no file system, or a path, takes otherwise."""
-    return urllib.parse.quote(cell_type, safe=_PLAIN).replace(".", "%2E")
+    """A cell type as the name of a folder; `%XX` stands for what no file system, or a path, takes otherwise.
+
+    A long one ends in a hash instead, so that types of one beginning differ.
+    """
+    name = urllib.parse.quote(cell_type, safe=_PLAIN).replace(".", "%2E")
+    if len(name) <= _LONGEST_FOLDER:
+        return name
+    return f"{name[: _LONGEST_FOLDER - 20]}{_SHORTENED}{hashlib.sha256(cell_type.encode()).hexdigest()[:10]}"
 
 
 def _stem(image: str) -> str:
@@ -76,5 +88,16 @@ def _stem(image: str) -> str:
 
 
 def _read(paths: Mapping[int, Path], shape: Shape) -> Told:
-    named = {i: as_type(urllib.parse.unquote(path.parent.name)) for i, path in paths.items()}
-    return Told([ToldCell(i, cell_type=cell_type) for i, cell_type in named.items()], whole=False)
+    types = {folder: _type_of(folder) for folder in {path.parent for path in paths.values()}}
+    return Told([ToldCell(i, cell_type=types[path.parent]) for i, path in paths.items()], whole=False)
+
+
+def _type_of(folder: Path) -> str | None:
+    """The type that a folder stands for."""
+    path = folder / TYPE
+    if _SHORTENED not in folder.name or not path.is_file():
+        return as_type(urllib.parse.unquote(folder.name))
+    try:
+        return as_type(path.read_bytes().decode())
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path} cannot be read as a type, text in UTF-8: {error}. Export the crops again.") from error

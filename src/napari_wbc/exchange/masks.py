@@ -50,7 +50,7 @@ def write(images: Iterable[Known], dst: Path) -> Iterator[str]:
         if len(numbers) > _MAX_TYPES or labels.max(initial=0) > _MAX_ID:
             raise UsageError(f"{one.image} has more types or larger ids than a PNG holds. Export to ome-tiff instead.")
         number_of = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.uint8)
-        for cell in one.cells:
+        for cell, _ in one.outlines():
             number_of[cell.cell_id] = numbers[type_of(cell)]
         for folder, pixels in (
             ("images", one.pixels().whole()),

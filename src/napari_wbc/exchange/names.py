@@ -77,6 +77,8 @@ def find_files(src: Path, images: Sequence[str], *suffixes: str) -> dict[str, Pa
     ------
     UsageError
         If no file belongs to an image, or two to one.
+    ResultsError
+        If what belongs to an image is no file, or a folder cannot be looked at.
     """
     names, found = Names(images), dict[str, Path]()
     for path in files_to_import(src):
@@ -85,6 +87,8 @@ def find_files(src: Path, images: Sequence[str], *suffixes: str) -> dict[str, Pa
         image = None if suffix is None else names.find(base[: -len(suffix)])
         if image is None or suffix is None:
             continue
+        if (mode := _mode(path)) and not stat.S_ISREG(mode):  # reading one may never end
+            raise ResultsError(f"{path} is a pipe or a device, not a file. Remove it from {src}, or put the file there.")
         if image in found:
             raise UsageError(f"Both {found[image]} and {path} are named as the image {image}. Remove one of them.")
         found[image] = path

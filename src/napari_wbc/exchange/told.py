@@ -113,8 +113,19 @@ class Known:
         return self.row.image
 
     def outline(self, cell: Cell) -> Mask:
-        """The pixels of one of its cells, (h, w) bool, in the box of the cell."""
+        """The pixels of one of its cells, (h, w) bool, in the box of the cell.
+
+        Raises
+        ------
+        ResultsError
+            If there are none: the record and the label image are not of one analysis.
+        """
         mask: Mask = self.labels.read(cell.box) == cell.cell_id
+        if not mask.any():
+            raise ResultsError(
+                f"The label image of {self.image} has no pixel of cell {cell.cell_id}, which its record has. Restore both, or "
+                "analyse the image again; `napari-wbc verify` looks for more that is damaged."
+            )
         return mask
 
     def outlines(self) -> Iterator[tuple[Cell, Mask]]:
@@ -143,6 +154,11 @@ def as_id(value: object) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_ID else None
+
+
+def id_in(text: str) -> int | None:
+    """The id that is written in decimal digits, or None; Python refuses to read thousands of them."""
+    return as_id(int(text)) if text.isascii() and text.isdigit() and len(text) <= 20 else None
 
 
 _KNOWN_TYPES = {name.casefold(): name for name in (*CELL_TYPES, *UNCOUNTED_TYPES)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,12 @@ MODULES: dict[str, Format] = {
 
 FIELDS_ONLY = ("png-masks", "yolo")
 """Formats in which every image is a picture to be read whole: a slide is none."""
+
+LONG_SUFFIXES = {"geojson": geojson.SUFFIX, "ome-tiff": ome_tiff.SUFFIX}
+"""What formats add to the name of an image, where that is more than `.json`, with which the results have room for it."""
+
+LONGEST_NAME = 255
+"""Bytes in the name of a file at most, on the drives of all systems."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ def export_results(
     if names_in(dst):
         raise UsageError(f"{dst} is not an empty folder. Name a new folder for the export.")
     rows = [record.row for record in iter_records(out) if record.row.status == "done"]
-    refused = {row.image: reason for row in rows if (reason := _refusal(name, row))}
+    refused = {row.image: reason for row in rows if (reason := _refusal(name, row) or _unwritable(name, row))}
     written, done = [row.image for row in rows if row.image not in refused], list[str]()
     for n, (image, reason) in enumerate(refused.items(), start=1):
         yield Progress(image, "failed", reason, None, n, len(rows))
@@ -107,6 +114,14 @@ def export_results(
         done.append(image)
         yield Progress(image, "done", None, None, len(refused) + len(done), len(rows))
     return Transfer(out, dst, tuple(done), (), tuple(refused))
+
+
+def _unwritable(name: str, row: ImageRow) -> str | None:
+    """Why no file of a format can have the name of an image; None if one can."""
+    n_bytes = len(os.fsencode(row.image.rpartition("/")[2] + LONG_SUFFIXES.get(name, "")))
+    if n_bytes > LONGEST_NAME:
+        return f"its file in {name} would have a name of {n_bytes} bytes, more than the {LONGEST_NAME} allowed. Take coco."
+    return None
 
 
 def _refusal(name: str, row: ImageRow) -> str | None:

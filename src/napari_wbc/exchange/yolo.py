@@ -70,7 +70,7 @@ def _read_names(folder: Path) -> dict[int, str | None]:
         found = yaml.safe_load(text)["names"] if path.name == DATA else text.splitlines()
         pairs = found.items() if isinstance(found, dict) else enumerate(found)
         return {int(i): as_type(name) for i, name in pairs}
-    except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, OverflowError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
         raise ResultsError(f"{path} has no list of names: {error}. Restore it.") from error
 
 
