@@ -100,7 +100,7 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
         if path not in folders:
             found.add(path)
             continue
-        for file in _files_below(path, Path(out), (os.path.realpath(path),), found):
+        for file in _files_below(path, Path(out), found):
             found.add(file)
     for path in found.results:
         logger.info("%s is a results folder and is not searched.", path)
@@ -188,31 +188,40 @@ def _is_results(folder: Path) -> bool:
     return all(os.path.exists(folder / name) for name in ("run.json", "records"))
 
 
-def _files_below(folder: Path, out: Path, above: tuple[str, ...], found: _Found) -> Iterator[Path]:
-    """The files in a folder and below; `above` are the real paths of the folders on the way, by which loops are known.
+def _files_below(folder: Path, out: Path, found: _Found) -> Iterator[Path]:
+    """The files in a folder and below; folders that cannot be searched, and those of results, are added to `found`."""
+    real_out = os.path.realpath(out)
+    above = {os.path.realpath(folder): _entries(folder, found)}  # what is left of the folders on the way, by their real paths
+    while above:
+        parent, entries = next(reversed(above.items()))
+        if (entry := next(entries, None)) is None:
+            above.popitem()
+            continue
+        path = Path(entry.path)
+        if not _is_folder(entry) or is_folder_image(path):
+            yield path
+            continue
+        is_link = entry.is_symlink() or os.name == "nt"  # there, junctions lead elsewhere, too
+        real = os.path.realpath(path) if is_link else os.path.join(parent, entry.name)  # `realpath` looks at all parents
+        if real in above:
+            logger.warning("%s is a link to a folder that leads to it, and is not followed.", path)
+        elif real == real_out:
+            found.results.add(path)
+        else:
+            above[real] = _entries(path, found)
 
-    Folders that cannot be searched, and those of results, are added to `found`.
-    """
+
+def _entries(folder: Path, found: _Found) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder and not hidden, in alphabetical order; nothing of one that `found` is told of."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         found.closed[folder] = error
-        return
+        return iter(())
     if {"run.json", "records"} <= {entry.name for entry in entries}:
         found.results.add(folder)
-        return
-    for entry in entries:
-        path = folder / entry.name
-        if entry.name.startswith("."):
-            continue
-        if not _is_folder(entry) or is_folder_image(path):
-            yield path
-        elif (real := os.path.realpath(path)) in above:
-            logger.warning("%s is a link to a folder that leads to it, and is not followed.", path)
-        elif _same(path, out):
-            found.results.add(path)
-        else:
-            yield from _files_below(path, out, (*above, real), found)
+        return iter(())
+    return (entry for entry in entries if not entry.name.startswith("."))
 
 
 def _same(folder: Path, out: Path) -> bool:
