@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import glob
+import inspect
 import logging
 import os
+import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -146,6 +149,38 @@ def test_a_link_that_cannot_be_followed_is_told_and_ends_nothing(
     with caplog.at_level(logging.WARNING), pytest.raises(UsageError, match="No image found"):
         discover(smears / "round", tmp_path / "out")
     assert "Too many levels of symbolic links" in caplog.text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_links_below_links_that_multiply_are_wrong_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_wbc.batch.discover.MOST_WAYS", 4)
+    for n in range(7):
+        touch(tmp_path / "in", f"d{n}/x.png")
+        for link in ("a", "b"):
+            (tmp_path / "in" / f"d{n}" / link).symlink_to(tmp_path / "in" / f"d{n + 1}")
+    looks = Mock(wraps=os.scandir)
+    monkeypatch.setattr(os, "scandir", looks)
+    with pytest.raises(UsageError, match=r"The link .*/d0/a/a/a/b/a/a leads to the folder .*/in/d6, .* Remove links"):
+        discover(tmp_path / "in", tmp_path / "out")
+    assert looks.call_count < 20
+    assert len(found(tmp_path / "in" / "d5", tmp_path / "out")) == 3  # two links to one folder are in order
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has short paths")
+def test_folders_may_lie_deep_and_the_way_to_each_is_not_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "in", "d/" * 150 + "x.png", "d/" * 75 + "y.png")
+    real = Mock(wraps=os.path.realpath)
+    monkeypatch.setattr(os.path, "realpath", real)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    try:
+        names = found(tmp_path / "in", tmp_path / "out")
+    finally:
+        sys.setrecursionlimit(limit)
+    assert names == ["d/" * 150 + "x.png", "d/" * 75 + "y.png"]
+    assert real.call_count < 10
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")

@@ -6,6 +6,7 @@ import glob
 import logging
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 SUFFIXES = (*IMAGE_SUFFIXES, *SLIDE_SUFFIXES)
 """Suffixes of the files that are images or slides, lower case."""
+MOST_WAYS = 1000
+"""Ways through links by which one folder is searched: each pair of links below a pair of links doubles them."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,25 @@ class Inputs:
 
 @dataclass
 class _Found:
-    """Paths found so far; the folders that cannot be searched; and those of results, which are not."""
+    """Paths found so far; folders that cannot be searched; those of results, which are not; how often links led to a folder."""
 
     images: set[Path] = field(default_factory=set)
     others: set[Path] = field(default_factory=set)
     closed: dict[Path, OSError] = field(default_factory=dict)
     results: set[Path] = field(default_factory=set)
+    ways: Counter[str] = field(default_factory=Counter)
 
     def add(self, path: Path) -> None:
         (self.images if path.suffix.lower() in SUFFIXES else self.others).add(path)
+
+    def count_way(self, link: Path, folder: str) -> None:
+        """Count that a link leads to a folder; too many of them are an error."""
+        self.ways[folder] += 1
+        if self.ways[folder] > MOST_WAYS:
+            raise UsageError(
+                f"The link {link} leads to the folder {folder}, as {MOST_WAYS} ways through links did before: "
+                "links below links multiply. Remove links, or name the folders that hold the images."
+            )
 
     def but(self) -> str:
         """What there is besides images, as the end of a sentence."""
@@ -86,7 +99,8 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
     Raises
     ------
     UsageError
-        If an input does not exist or cannot be searched, there is no image, or two would have the same name in the results.
+        If an input does not exist or cannot be searched, there is no image, two would have the same name in the results, or
+        links lead to one folder in too many ways.
     """
     named = [path for item in ([inputs] if isinstance(inputs, str | Path) else inputs) for path in _expand(item)]
     if not named:
@@ -100,7 +114,7 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
         if path not in folders:
             found.add(path)
             continue
-        for file in _files_below(path, Path(out), (os.path.realpath(path),), found):
+        for file in _files_below(path, Path(out), found):
             found.add(file)
     for path in found.results:
         logger.info("%s is a results folder and is not searched.", path)
@@ -188,31 +202,48 @@ def _is_results(folder: Path) -> bool:
     return all(os.path.exists(folder / name) for name in ("run.json", "records"))
 
 
-def _files_below(folder: Path, out: Path, above: tuple[str, ...], found: _Found) -> Iterator[Path]:
-    """The files in a folder and below; `above` are the real paths of the folders on the way, by which loops are known.
+def _files_below(folder: Path, out: Path, found: _Found) -> Iterator[Path]:
+    """The files in a folder and below; folders that cannot be searched, and those of results, are added to `found`.
 
-    Folders that cannot be searched, and those of results, are added to `found`.
+    Raises
+    ------
+    UsageError
+        If links lead to one folder in more than `MOST_WAYS` ways.
     """
+    real_out = os.path.realpath(out)
+    above = {os.path.realpath(folder): _entries(folder, found)}  # what is left of the folders on the way, by their real paths
+    while above:
+        parent, entries = next(reversed(above.items()))
+        if (entry := next(entries, None)) is None:
+            above.popitem()
+            continue
+        path = Path(entry.path)
+        if not _is_folder(entry) or is_folder_image(path):
+            yield path
+            continue
+        is_link = entry.is_symlink() or os.name == "nt"  # there, junctions lead elsewhere, too
+        real = os.path.realpath(path) if is_link else os.path.join(parent, entry.name)  # `realpath` looks at all parents
+        if real in above:
+            logger.warning("%s is a link to a folder that leads to it, and is not followed.", path)
+        elif real == real_out:
+            found.results.add(path)
+        else:
+            if is_link:
+                found.count_way(path, real)
+            above[real] = _entries(path, found)
+
+
+def _entries(folder: Path, found: _Found) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder and not hidden, in alphabetical order; nothing of one that `found` is told of."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         found.closed[folder] = error
-        return
+        return iter(())
     if {"run.json", "records"} <= {entry.name for entry in entries}:
         found.results.add(folder)
-        return
-    for entry in entries:
-        path = folder / entry.name
-        if entry.name.startswith("."):
-            continue
-        if not _is_folder(entry) or is_folder_image(path):
-            yield path
-        elif (real := os.path.realpath(path)) in above:
-            logger.warning("%s is a link to a folder that leads to it, and is not followed.", path)
-        elif _same(path, out):
-            found.results.add(path)
-        else:
-            yield from _files_below(path, out, (*above, real), found)
+        return iter(())
+    return (entry for entry in entries if not entry.name.startswith("."))
 
 
 def _same(folder: Path, out: Path) -> bool:
