@@ -17,13 +17,17 @@ import yaml
 from PIL import Image as Pillow
 from roifile import ImagejRoi
 
+from napari_wbc.batch.collect import collect
 from napari_wbc.cells import Analysis, Box, CellTable, Labels
 from napari_wbc.errors import ResultsError, UsageError
 from napari_wbc.exchange.crops import folder_of
 from napari_wbc.exchange.polygons import polygons
+from napari_wbc.results import write_failure
+from napari_wbc.results.record import InputFile
 from tests.damage import DAMAGED_TIFFS
 from tests.exchange.made import (
     IMAGE,
+    ORIGIN,
     as_analysis,
     bring_in,
     cells_of,
@@ -89,6 +93,17 @@ def test_a_review_alone_confirms_the_type_that_a_model_gave(out: Path, tmp_path:
     assert after.previous_cell_type == before[1].cell_type
     again = export("csv", out, tmp_path / "again")
     assert bring_in("csv", again, out).done == ()
+
+
+def test_the_tables_of_a_folder_come_back_past_an_image_that_failed(out: Path, tmp_path: Path) -> None:
+    write_failure(out, "bad.png", "the image is damaged", InputFile(), ORIGIN)
+    collect(out)
+    transfer = bring_in("csv", out, out)
+    assert (transfer.done, transfer.failed) == ((), ())
+    assert IMAGE in transfer.skipped
+    dst = export("geojson", out, tmp_path / "dst")
+    (dst / "bad.png.geojson").write_bytes((dst / f"{IMAGE}.geojson").read_bytes())
+    assert bring_in("geojson", dst, out).failed == ("bad.png",)
 
 
 def test_text_that_could_run_as_a_formula_is_neutralised(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def find(src: Path, images: Sequence[str]) -> Mapping[str, Read]:
     path = one_file(src, CELLS)
     cells = _by_image(path, images, "cell_id")
     reviews = _by_image(path.parent / IMAGES, images) if (path.parent / IMAGES).is_file() else {}
-    both = sorted(cells.keys() | reviews.keys())
+    both = sorted(cells.keys() | {image for image, rows in reviews.items() if rows[0].get("status") != "failed"})
     return {image: partial(_tell, path, cells.get(image, []), reviews.get(image, [])) for image in both}
 
 
