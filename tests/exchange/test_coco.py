@@ -18,6 +18,7 @@ from pycocotools.coco import COCO
 
 from napari_wbc.cells import Box, Mask
 from napari_wbc.errors import ResultsError, UsageError
+from napari_wbc.exchange.budget import Budget
 from napari_wbc.exchange.coco import decode, encode, uncompress
 from tests.exchange.made import (
     IMAGE,
@@ -57,13 +58,13 @@ def test_run_lengths_are_those_of_the_reference(mask: Mask, shift: tuple[int, in
     height, width = mask.shape
     full = np.pad(mask, ((shift[0], 1), (shift[1], 2)))
     expected = reference.encode(np.asfortranarray(full.astype(np.uint8)))
-    assert decode(uncompress(expected["counts"].decode()), full.shape) is None or mask.any()
+    assert decode(uncompress(expected["counts"].decode()), Budget(full.shape, Path("x"))) is None or mask.any()
     if not mask.any():
         return
     box = Box(shift[0], shift[1], shift[0] + height, shift[1] + width)
     counts = encode(mask, box, full.shape)
     assert uncompress(expected["counts"].decode()) == counts
-    back = decode(counts, full.shape)
+    back = decode(counts, Budget(full.shape, Path("x")))
     assert back is not None
     again = np.zeros_like(full)
     again[back[1].slices] = back[0]

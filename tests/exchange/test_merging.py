@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_wbc.cells import Analysis, Box, CellTable, Labels
+from napari_wbc.exchange.budget import Budget
 from napari_wbc.exchange.merging import merge
 from napari_wbc.exchange.polygons import fill
 from napari_wbc.exchange.told import Told, ToldCell
@@ -34,7 +36,8 @@ def test_the_result_is_consistent(
     known = as_analysis(labels)
     drawn = (dataclasses.replace(cell, outline_source="human" if cell.cell_id in human else "model") for cell in known.cells)
     known = Analysis(labels, CellTable(tuple(drawn)), known.scale)
-    outlines = [(fill([ring], labels.shape), cell_id, cell_type, boxed) for ring, cell_id, cell_type, boxed in said]  # type: ignore[arg-type]
+    shape = labels.shape[0], labels.shape[1]
+    outlines = [(fill([ring], Budget(shape, Path("x"))), cell_id, cell_type, boxed) for ring, cell_id, cell_type, boxed in said]  # type: ignore[arg-type]
     told = Told([_told(*one) for one in outlines if one[0] is not None], whole)  # type: ignore[arg-type]
     found = merged(known, told)
     ids, areas = np.unique(found.labels[found.labels > 0], return_counts=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import shapely
@@ -10,8 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from napari_wbc.cells import Box, Mask
+from napari_wbc.exchange.budget import Budget
 from napari_wbc.exchange.polygons import Polygon, fill, polygons, trim
 from tests.exchange.made import quick
+
+FILE = Path("x")
 
 masks = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9))
 
@@ -36,7 +41,7 @@ def test_every_mask_comes_back_from_valid_polygons_of_its_area(mask: Mask) -> No
     assert area.is_valid, shapely.is_valid_reason(area)
     assert area.area == np.count_nonzero(mask)
     assert all(shapely.LinearRing(one[0]).is_ccw for one in found), "clockwise on the screen, where y points down"
-    back = fill([ring for one in found for ring in one], shape)
+    back = fill([ring for one in found for ring in one], Budget(shape, FILE))
     if mask.any():
         assert back is not None
         np.testing.assert_array_equal(painted(*back, shape), painted(mask, box, shape))
@@ -75,7 +80,7 @@ def test_filling_takes_the_centres_inside_as_shapely_sees_them(points: list[tupl
     polygon = shapely.Polygon(points)
     if not polygon.is_valid:  # shapely's `contains` knows no even-odd rule
         return
-    found = fill([points], (9, 11))
+    found = fill([points], Budget((9, 11), FILE))
     y, x = np.mgrid[:9, :11]
     with np.errstate(divide="ignore"):  # shapely warns of edges of 1e-308 px
         off_the_line = shapely.distance(polygon.boundary, shapely.points(x + 0.5, y + 0.5)) > 1e-9
@@ -85,22 +90,22 @@ def test_filling_takes_the_centres_inside_as_shapely_sees_them(points: list[tupl
 
 def test_a_line_that_crosses_itself_is_filled_by_the_even_odd_rule() -> None:
     twice = [(0, 0), (4, 0), (4, 4), (0, 4)] * 2
-    assert fill([twice], (5, 5)) is None
-    found = fill([[(0, 0), (6, 0), (6, 6), (0, 6)], [(2, 2), (4, 2), (4, 4), (2, 4)]], (6, 6))
+    assert fill([twice], Budget((5, 5), FILE)) is None
+    found = fill([[(0, 0), (6, 0), (6, 6), (0, 6)], [(2, 2), (4, 2), (4, 4), (2, 4)]], Budget((6, 6), FILE))
     assert found is not None
     assert np.count_nonzero(found[0]) == 32
 
 
 def test_what_leaves_the_image_is_cut_off() -> None:
-    found = fill([[(-1e300, -7), (3, -7), (3, 1e12), (-1e300, 1e12)]], (4, 6))
+    found = fill([[(-1e300, -7), (3, -7), (3, 1e12), (-1e300, 1e12)]], Budget((4, 6), FILE))
     assert found is not None
     assert found[1] == Box(0, 0, 4, 3)
     assert found[0].all()
-    assert fill([[(10, 10), (20, 10), (20, 20)]], (4, 6)) is None
-    assert fill([], (4, 6)) is None
+    assert fill([[(10, 10), (20, 10), (20, 20)]], Budget((4, 6), FILE)) is None
+    assert fill([], Budget((4, 6), FILE)) is None
 
 
 @pytest.mark.parametrize("ring", [[(0, 0), (1, float("nan"))], [1, 2, 3], [(1,), (2,)], "abc", [(0, float("inf"))]])
 def test_rings_that_are_none_are_refused(ring: object) -> None:
     with pytest.raises(ValueError, match=r"pairs of finite numbers|could not convert|inhomogeneous"):
-        fill([ring], (4, 4))  # type: ignore[list-item]
+        fill([ring], Budget((4, 4), FILE))  # type: ignore[list-item]

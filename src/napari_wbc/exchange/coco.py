@@ -15,6 +15,7 @@ from ..cells import Box, Cell, Mask
 from ..config import CELL_TYPES, UNCOUNTED_TYPES
 from ..errors import ResultsError
 from ..results.storage import writing
+from .budget import Budget
 from .names import Names, one_file, read_json
 from .polygons import fill
 from .told import Known, Outline, Read, Shape, Told, ToldCell, as_id, as_type, type_of
@@ -86,27 +87,33 @@ def encode(mask: Mask, box: Box, shape: Shape) -> list[int]:
     return counts if counts[-1] else counts[:-1]
 
 
-def decode(counts: Sequence[int], shape: Shape) -> Outline | None:
+def decode(counts: Sequence[int], budget: Budget) -> Outline | None:
     """The pixels of run lengths; None where there are none.
 
     Raises
     ------
     ValueError
-        If they do not fit the shape.
+        If they do not fit the shape of the image.
+    ResultsError
+        If the budget of the image has no more left.
     """
-    lengths = np.asarray(counts, dtype=np.int64)
-    if lengths.ndim != 1 or (lengths < 0).any() or (lengths > shape[0] * shape[1]).any() or lengths.sum() > shape[0] * shape[1]:
-        raise ValueError(f"run lengths do not fit {shape[1]} × {shape[0]} px")
-    edges = np.cumsum(lengths)
-    starts, ends = edges[: len(edges) // 2 * 2 : 2], edges[1::2]
-    places = _ranges(starts, ends)
-    if not len(places):
+    lengths, (height, width) = np.asarray(counts, dtype=np.int64), budget.shape
+    if lengths.ndim != 1 or (lengths < 0).any() or (lengths > height * width).any() or lengths.sum() > height * width:
+        raise ValueError(f"run lengths do not fit {width} × {height} px")
+    ends = np.cumsum(lengths)[1::2]
+    starts = ends - lengths[1::2]
+    starts, ends = starts[starts < ends], ends[starts < ends]
+    if not len(starts):
         return None
-    columns, rows = np.divmod(places, shape[0])
-    x0, y0, y1 = int(columns[0]), int(rows.min()), int(rows.max()) + 1
-    mask = np.zeros((y1 - y0, int(columns[-1]) + 1 - x0), dtype=bool)
-    mask[rows - y0, columns - x0] = True
-    return mask, Box(y0, x0, y1, x0 + mask.shape[1])
+    (lefts, tops), (rights, bottoms) = np.divmod(starts, height), np.divmod(ends - 1, height)
+    goes_on = bool((lefts < rights).any())  # from the bottom of a column to the top of the next
+    y0, y1 = (0, height) if goes_on else (int(tops.min()), int(bottoms.max()) + 1)
+    box = Box(y0, int(lefts[0]), y1, int(rights[-1]) + 1)
+    budget.take(box)
+    columns, rows = np.divmod(_ranges(starts, ends), height)
+    mask = np.zeros((box.height, box.width), dtype=bool)
+    mask[rows - box.y0, columns - box.x0] = True
+    return mask, box
 
 
 def uncompress(text: str) -> list[int]:
@@ -137,10 +144,12 @@ def _ranges(starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.N
 
 
 def _read(path: Path, annotations: Sequence[Mapping[str, Any]], categories: Mapping[Any, str | None], shape: Shape) -> Told:
-    cells = []
+    cells, budget = [], Budget(shape, path)
     for one in annotations:
         try:
-            outline, cell_type = _outline(one["segmentation"], shape), categories[one["category_id"]]
+            outline, cell_type = _outline(one["segmentation"], budget), categories[one["category_id"]]
+        except ResultsError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ResultsError(
@@ -151,20 +160,21 @@ def _read(path: Path, annotations: Sequence[Mapping[str, Any]], categories: Mapp
     return Told(cells, whole=True)
 
 
-def _outline(segmentation: Any, shape: Shape) -> Outline | None:
+def _outline(segmentation: Any, budget: Budget) -> Outline | None:
     """The pixels of a segmentation: run lengths, or polygons, of which any may cover a pixel."""
     if isinstance(segmentation, dict):
-        if list(segmentation["size"]) != list(shape):
-            raise ValueError(f"its size is {segmentation['size']}, the image has {list(shape)}")
+        if list(segmentation["size"]) != list(budget.shape):
+            raise ValueError(f"its size is {segmentation['size']}, the image has {list(budget.shape)}")
         counts = segmentation["counts"]
-        return decode(uncompress(counts) if isinstance(counts, str) else counts, shape)
+        return decode(uncompress(counts) if isinstance(counts, str) else counts, budget)
     if segmentation == []:
         raise ValueError("it has a box alone")
-    filled = (fill([np.asarray(ring, dtype=np.float64).reshape(-1, 2)], shape) for ring in segmentation)
+    filled = (fill([np.asarray(ring, dtype=np.float64).reshape(-1, 2)], budget) for ring in segmentation)
     parts = [part for part in filled if part is not None]
     if not parts:
         return None
     around = Box.enclosing(*(box for _, box in parts))
+    budget.take(around)
     full = np.zeros((around.height, around.width), dtype=bool)
     for mask, (y0, x0, y1, x1) in parts:
         full[y0 - around.y0 : y1 - around.y0, x0 - around.x0 : x1 - around.x0] |= mask

@@ -17,6 +17,7 @@ from ..cells import Cell, Mask
 from ..config import UNIDENTIFIED
 from ..errors import ResultsError
 from ..results.storage import place, writing
+from .budget import Budget
 from .names import find_files, read_json
 from .polygons import fill, polygons
 from .told import Known, Outline, Read, Shape, Told, ToldCell, as_id, as_type, rgb_of, type_of
@@ -74,22 +75,24 @@ def _content_id(image: str, cell_id: int, outline: Outline, cell_type: str) -> s
 
 
 def _read(path: Path, image: str, shape: Shape) -> Told:
-    content = read_json(path)
+    content, budget = read_json(path), Budget(shape, path)
     features = content.get("features", [content]) if isinstance(content, dict) else content
     try:
-        cells = [cell for feature in features if (cell := _cell(feature, image, shape)) is not None]
+        cells = [cell for feature in features if (cell := _cell(feature, image, budget)) is not None]
+    except ResultsError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ResultsError(f"{path} is not GeoJSON of outlines: {_reason(error)}. Export it from QuPath again.") from None
     return Told(cells, whole=True)
 
 
-def _cell(feature: dict[str, Any], image: str, shape: Shape) -> ToldCell | None:
+def _cell(feature: dict[str, Any], image: str, budget: Budget) -> ToldCell | None:
     """A feature that has an area in the image, as a cell."""
     properties, geometry = feature.get("properties") or {}, feature["geometry"]
     if geometry is None or "Polygon" not in geometry["type"] or properties.get("objectType") in _NO_CELLS:
         return None
     parts = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
-    outline = fill([ring for part in parts for ring in part], shape)
+    outline = fill([ring for part in parts for ring in part], budget)
     if outline is None:
         return None
     cell_id, cell_type = as_id(_measurements(properties).get(_ID)), _class(properties.get("classification"))

@@ -19,6 +19,7 @@ from ..cells import Cell, Mask
 from ..errors import ResultsError
 from ..images import DAMAGE
 from ..results.storage import place, writing
+from .budget import Budget
 from .names import find_files
 from .polygons import Ring, fill, polygons
 from .told import Known, Read, Shape, Told, ToldCell, as_id, as_type, rgb_of, type_of
@@ -81,20 +82,23 @@ def _name(cell_id: int, cell_type: str) -> str:
 
 
 def _read(path: Path, shape: Shape) -> Told:
+    budget = Budget(shape, path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = [name for name in archive.namelist() if name.lower().endswith(".roi")]
             if any(archive.getinfo(name).file_size > MAX_ROI_BYTES for name in members):
                 raise ValueError(f"a region is larger than {MAX_ROI_BYTES} bytes")
-            cells = [cell for name in members if (cell := _cell(ImagejRoi.frombytes(archive.read(name)), shape))]
+            cells = [cell for name in members if (cell := _cell(ImagejRoi.frombytes(archive.read(name)), budget))]
+    except ResultsError:
+        raise
     except (*DAMAGE, zipfile.BadZipFile, MemoryError) as error:
         raise ResultsError(f"{path} is not a zip file of ImageJ regions: {error}. Save it in the ROI Manager again.") from error
     return Told(cells, whole=True)
 
 
-def _cell(roi: ImagejRoi, shape: Shape) -> ToldCell | None:
+def _cell(roi: ImagejRoi, budget: Budget) -> ToldCell | None:
     """A region that has an area in the image, as a cell."""
-    outline = fill(roi.coordinates(multi=True), shape) if roi.roitype in _AREAS else None
+    outline = fill(roi.coordinates(multi=True), budget) if roi.roitype in _AREAS else None
     if outline is None:
         return None
     cell_id, cell_type = as_id(roi.properties.get("cell_id")), _written_type(roi)

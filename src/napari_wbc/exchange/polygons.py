@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..cells import Box, Mask
+from .budget import Budget
 
 Ring: TypeAlias = list[tuple[int, int]]
 """Corners (x, y) of a closed line, px; the first is not repeated."""
@@ -46,15 +47,15 @@ def polygons(mask: Mask, box: Box) -> list[Polygon]:
     return found
 
 
-def fill(rings: Iterable[npt.ArrayLike], shape: tuple[int, int]) -> tuple[Mask, Box] | None:
+def fill(rings: Iterable[npt.ArrayLike], budget: Budget) -> tuple[Mask, Box] | None:
     """The pixels whose centres lie inside an odd number of rings.
 
     Parameters
     ----------
     rings
         (N, 2) corners (x, y) each, px; closed or not; they may leave the image.
-    shape
-        (H, W) of the image.
+    budget
+        Of the image: its shape, and what the outline is taken from.
 
     Returns
     -------
@@ -64,21 +65,25 @@ def fill(rings: Iterable[npt.ArrayLike], shape: tuple[int, int]) -> tuple[Mask, 
     ------
     ValueError
         If a ring is not a list of pairs of finite numbers.
+    ResultsError
+        If the budget has no more left.
     """
     lines = [_as_points(ring) for ring in rings]
     starts = np.concatenate([np.zeros((0, 2)), *lines])
     ends = np.concatenate([np.zeros((0, 2)), *(np.roll(line, -1, axis=0) for line in lines)])
     if not len(starts):
         return None
-    height, width = shape
+    height, width = budget.shape
     (left, top), (right, bottom) = starts.min(axis=0), starts.max(axis=0)
     y0, y1 = int(np.clip(np.ceil(top - 0.5), 0, height)), int(np.clip(np.ceil(bottom - 0.5), 0, height))
     x0, x1 = int(np.clip(np.ceil(left - 0.5), 0, width)), int(np.clip(np.ceil(right - 0.5), 0, width))
     if y1 <= y0 or x1 <= x0:
         return None
-    rows, crossings = _crossings(starts, ends, y0, y1)
+    first, counts = _rows_crossed(starts, ends, y0, y1)
+    budget.take(Box(y0, x0, y1, x1), int(counts.sum()))
+    rows, crossings = _crossings(starts, ends, first, counts)
     columns = np.clip(np.ceil(crossings - 0.5), x0, x1).astype(np.int64) - x0  # the first centre to the right
-    flips = np.bincount(rows * (x1 - x0 + 1) + columns, minlength=(y1 - y0) * (x1 - x0 + 1)).reshape(y1 - y0, -1)
+    flips = np.bincount((rows - y0) * (x1 - x0 + 1) + columns, minlength=(y1 - y0) * (x1 - x0 + 1)).reshape(y1 - y0, -1)
     return trim(np.cumsum(flips, axis=1)[:, :-1] % 2 == 1, Box(y0, x0, y1, x1))
 
 
@@ -91,17 +96,26 @@ def trim(mask: Mask, box: Box) -> tuple[Mask, Box] | None:
     return mask[inside.slices], Box(y + inside.y0, x + inside.x0, y + inside.y1, x + inside.x1)
 
 
-def _crossings(
+def _rows_crossed(
     starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64], y0: int, y1: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Where edges (N, 2) cross the middles of the rows y0..y1-1: the row, less y0, and x of each crossing."""
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The first of the rows y0..y1-1 whose middle each edge (N, 2) crosses, and of how many it does."""
     upper, lower = np.minimum(starts[:, 1], ends[:, 1]), np.maximum(starts[:, 1], ends[:, 1])
     first = np.clip(np.ceil(upper - 0.5), y0, y1).astype(np.int64)
-    counts = np.clip(np.ceil(lower - 0.5), y0, y1).astype(np.int64) - first
+    return first, np.clip(np.ceil(lower - 0.5), y0, y1).astype(np.int64) - first
+
+
+def _crossings(
+    starts: npt.NDArray[np.float64],
+    ends: npt.NDArray[np.float64],
+    first: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Where edges (N, 2) cross the middles of `counts` rows from the `first`: the row and x of each crossing."""
     edges = np.repeat(np.arange(len(starts)), counts)
     rows = np.arange(len(edges)) - np.repeat(np.cumsum(counts) - counts, counts) + first[edges]
     (start_x, start_y), (end_x, end_y) = starts[edges].T, ends[edges].T
-    return rows - y0, start_x + (rows + 0.5 - start_y) * (end_x - start_x) / (end_y - start_y)
+    return rows, start_x + (rows + 0.5 - start_y) * (end_x - start_x) / (end_y - start_y)
 
 
 def _as_points(ring: npt.ArrayLike) -> npt.NDArray[np.float64]:

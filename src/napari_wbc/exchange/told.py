@@ -16,6 +16,7 @@ from ..crop import boxes
 from ..errors import ResultsError
 from ..results.pixels import Pixels
 from ..results.record import ImageRow
+from .budget import Budget
 
 MAX_ID = 1_000_000
 """Cells with larger ids are numbered anew: whoever goes through all ids up to the last would take for ever."""
@@ -187,12 +188,12 @@ def tell_labels(labels: Pixels[Any], path: Path, named: Told | None) -> Told:
     Raises
     ------
     ResultsError
-        If its values are no ids.
+        If its values are no ids, or lie about in the whole image.
     """
-    cells = [
-        ToldCell(as_id(value), (labels.read(box) == value, box), id_is_ours=False)
-        for value, box in sorted(_boxes(labels, path).items())
-    ]
+    cells, budget = [], Budget(labels.shape, path)
+    for value, box in sorted(_boxes(labels, path).items()):
+        budget.take(box)
+        cells.append(ToldCell(as_id(value), (labels.read(box) == value, box), id_is_ours=False))
     if named is None:
         return Told(cells, True)
     by_id = {cell.cell_id: cell for cell in named.cells if cell.cell_id is not None}
