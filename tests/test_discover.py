@@ -241,3 +241,12 @@ def test_a_folder_called_like_what_is_kept_of_an_image_is_wrong_use(
         discover(tmp_path / "in", tmp_path / "out")
     (tmp_path / "in" / "a" / folder).rename(tmp_path / "in" / "a" / "renamed")
     assert len(found(tmp_path / "in", tmp_path / "out")) == 5
+
+
+def test_what_macos_keeps_beside_a_file_is_no_image(tmp_path: Path) -> None:
+    touch(tmp_path / "in", "._x.png", "x.png", "._folder/y.png", "._notes.txt")
+    assert found(tmp_path / "in", tmp_path / "out") == ["x.png"]
+    with pytest.raises(UsageError, match=r"in.\._x\.png is no image: macOS .* of the file x\.png .* Leave it out"):
+        discover([tmp_path / "in" / "._x.png", tmp_path / "in" / "x.png"], tmp_path / "out")
+    named = [tmp_path / "in" / name for name in ("._folder", "._notes.txt", "x.png")]
+    assert found(named, tmp_path / "out") == ["._folder/y.png", "x.png"]

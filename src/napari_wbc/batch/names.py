@@ -21,8 +21,13 @@ def name_in_results(path: Path, root: Path) -> str:
     Raises
     ------
     UsageError
-        If the file name is too long for its record.
+        If the file name is too long for its record, or that of what macOS keeps beside a file.
     """
+    if path.name.startswith("._"):  # `images_in` passes over the record of such a file
+        raise UsageError(
+            f"{path} is no image: macOS keeps attributes of the file {path.name[2:]} in it. "
+            "Leave it out; if it is an image after all, rename it."
+        )
     if len(os.fsencode(path.name)) > LONGEST_NAME:
         raise UsageError(
             f"The file name {path.relative_to(root).as_posix()} is longer than {LONGEST_NAME} bytes, too long for its results. "
