@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -14,6 +15,8 @@ import pytest
 
 from napari_wbc.batch.discover import discover
 from napari_wbc.errors import UsageError
+from napari_wbc.results import labels_path, record_path
+from napari_wbc.results.folder import readings_path
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -223,3 +226,27 @@ def test_a_name_too_long_for_its_record_is_wrong_use(tmp_path: Path) -> None:
     touch(tmp_path / "in", "x" * 250 + ".png")
     with pytest.raises(UsageError, match="too long"):
         discover(tmp_path / "in", tmp_path / "out")
+
+
+@pytest.mark.parametrize("kept_at", [record_path, labels_path, readings_path])
+def test_a_folder_called_like_what_is_kept_of_an_image_is_wrong_use(
+    tmp_path: Path, kept_at: Callable[[Path, str], Path]
+) -> None:
+    folder = kept_at(tmp_path, "x.png").name
+    touch(tmp_path / "in", "a/x.png", f"a/{folder}/b/y.png", "a/z.json/1.png", "a/Z.png.txt/2.png", f"{folder}/3.png")
+    with pytest.raises(UsageError, match=rf"the image a/x\.png and the folder a/{folder}: .* Rename the folder"):
+        discover(tmp_path / "in", tmp_path / "out")
+    (tmp_path / "in" / "a" / "x.png").rename(tmp_path / "in" / "a" / "X.PNG")
+    with pytest.raises(UsageError, match=rf"the image a/X\.PNG and the folder a/{folder}: "):
+        discover(tmp_path / "in", tmp_path / "out")
+    (tmp_path / "in" / "a" / folder).rename(tmp_path / "in" / "a" / "renamed")
+    assert len(found(tmp_path / "in", tmp_path / "out")) == 5
+
+
+def test_what_macos_keeps_beside_a_file_is_no_image(tmp_path: Path) -> None:
+    touch(tmp_path / "in", "._x.png", "x.png", "._folder/y.png", "._notes.txt")
+    assert found(tmp_path / "in", tmp_path / "out") == ["x.png"]
+    with pytest.raises(UsageError, match=r"in.\._x\.png is no image: macOS .* of the file x\.png .* Leave it out"):
+        discover([tmp_path / "in" / "._x.png", tmp_path / "in" / "x.png"], tmp_path / "out")
+    named = [tmp_path / "in" / name for name in ("._folder", "._notes.txt", "x.png")]
+    assert found(named, tmp_path / "out") == ["._folder/y.png", "x.png"]

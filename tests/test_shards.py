@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -72,6 +73,27 @@ def test_a_run_is_unfinished_where_a_shard_is_missing_or_was_stopped_and_the_log
     assert json.loads((tmp_path / "out" / "run.json").read_bytes())["finished_at"] is None
 
 
+def test_of_many_shards_that_are_missing_the_first_are_named_and_no_other_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    go(write_slides(tmp_path / "in", 1, 1), tmp_path / "out", shard=Shard(1, 1_000_000))
+    asked = Mock(wraps=Shard)
+    monkeypatch.setattr("napari_wbc.batch.shards.Shard", asked)
+    assert merge_reports(tmp_path / "out").finished_at is None
+    assert "999999 of 1000000 shards have not finished: 0, 2, 3, 4, " in caplog.text
+    assert ", 19, 20, …. Run them again" in caplog.text
+    assert asked.call_count < 50
+
+
+@pytest.mark.parametrize("name", ["0-of-99999999999.json", f"0-of-{'9' * 200}.json", "3-of-2.json"])
+def test_a_report_of_no_possible_shard_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / name).touch()
+    (tmp_path / "shards" / "٠-of-٢.json").touch()
+    with pytest.raises(ResultsError, match=rf"{name} is of no shard .* Remove it"):
+        merge_reports(tmp_path)
+
+
 def test_what_one_shard_could_not_search_is_not_forgotten(
     smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,8 +149,10 @@ def test_every_image_is_in_one_shard_and_stays_there() -> None:
     assert [image.name for image in Shard(0, 4).share(images[:8])] == ["slide-1/1.png", "slide-6/6.png"]  # for ever
 
 
-@pytest.mark.parametrize("text", ["5/5", "1", "a/b", "-1/3", "1/0", "1/2/3", ""])
+@pytest.mark.parametrize("text", ["5/5", "1", "a/b", "-1/3", "1/0", "1/2/3", "", "0/1000001", "0/" + "9" * 5000, "٢/٥"])
 def test_what_is_no_shard_is_wrong_use(text: str) -> None:
-    with pytest.raises(UsageError, match="i/n"):
+    with pytest.raises(UsageError, match=r"i/n.* at most 1000000") as caught:
         read_shard(text)
-    assert read_shard("2/5") == Shard(2, 5)
+    assert len(str(caught.value)) < 200
+    assert read_shard("2/5") == read_shard("002/005") == Shard(2, 5)
+    assert read_shard("0/1000000") == Shard(0, 1_000_000)

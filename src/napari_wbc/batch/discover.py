@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..images import IMAGE_SUFFIXES
 from ..pyramids import SLIDE_SUFFIXES, is_folder_image
-from .names import name_in_results, text_below
+from .names import check_folders, name_in_results, text_below
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +99,8 @@ def discover(inputs: str | Path | Sequence[str | Path], out: str | Path) -> Inpu
     Raises
     ------
     UsageError
-        If an input does not exist or cannot be searched, there is no image, two would have the same name in the results, or
-        links lead to one folder in too many ways.
+        If an input does not exist or cannot be searched, there is no image, one has no name of its own in the results, or links
+        lead to one folder in too many ways.
     """
     named = [path for item in ([inputs] if isinstance(inputs, str | Path) else inputs) for path in _expand(item)]
     if not named:
@@ -134,7 +134,7 @@ def _named(paths: set[Path], root: Path) -> tuple[InputImage, ...]:
     Raises
     ------
     UsageError
-        If two would have the same, or one is too long.
+        If two would have the same, or a name cannot be recorded, or not beside the others.
     """
     images = sorted((InputImage(name_in_results(path, root), path) for path in paths), key=lambda image: image.name)
     for image, after in pairwise(images):
@@ -143,6 +143,7 @@ def _named(paths: set[Path], root: Path) -> tuple[InputImage, ...]:
                 f"In {root} are two images that are both called {image.name} in the results, as the file name of one is not "
                 "valid UTF-8. Rename it."
             )
+    check_folders([image.name for image in images], root)
     return tuple(images)
 
 

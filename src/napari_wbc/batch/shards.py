@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from ..errors import ResultsError, UsageError
@@ -18,8 +19,12 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "shards"
 
+MOST_SHARDS = 10**6
+"""Jobs of an array, of which schedulers take fewer."""
 MOST_NAMED = 20
 """Images or shards that a line of the log names."""
+LONGEST_TOLD = 40
+"""Characters of a wrong option that its error repeats."""
 
 
 @dataclass(frozen=True, order=True)
@@ -28,6 +33,11 @@ class Shard:
 
     number: int
     of: int
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether there can be such a part."""
+        return self.number < self.of <= MOST_SHARDS
 
     def share(self, images: Sequence[InputImage]) -> tuple[InputImage, ...]:
         """The images of this shard, by a hash of their names: an image that is added moves no other."""
@@ -47,10 +57,14 @@ def read_shard(text: str) -> Shard:
     UsageError
         If it is none.
     """
-    number, _, of = text.partition("/")
-    if not (number.isdecimal() and of.isdecimal() and int(number) < int(of)):
-        raise UsageError(f"--shard takes i/n with i from 0 to n - 1, such as 0/5 to 4/5; found {text!r}.")
-    return Shard(int(number), int(of))
+    found = re.fullmatch("([0-9]{1,9})/([0-9]{1,9})", text)
+    shard = Shard(int(found[1]), int(found[2])) if found else None
+    if shard is None or not shard.is_sound:
+        what = text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}…"
+        raise UsageError(
+            f"--shard takes i/n with i from 0 to n - 1 and n at most {MOST_SHARDS}, such as 0/5 to 4/5; found {what!r}."
+        )
+    return shard
 
 
 def _hash(name: str) -> int:
@@ -85,36 +99,28 @@ def merge_reports(out: Path) -> RunFile:
     Raises
     ------
     ResultsError
-        If a file is missing or damaged, or shards ran with different settings or models.
+        If a file is missing or damaged, or of no possible shard, or shards ran with different settings or models.
     StorageError
         If `run.json` cannot be written.
     """
     shards = _reported(out)
     if not shards:
         return read_run(out)
-    reports = [read_run(out, f"{FOLDER}/{shard.name}") for shard in shards]
+    reports = _read_reports(out, shards)
     first = reports[0]
-    for shard, report in zip(shards, reports, strict=True):
-        if (report.settings, report.segmenter, report.classifier) != (first.settings, first.segmenter, first.classifier):
-            raise ResultsError(
-                f"The shards {shards[0].name} and {shard.name} in {out} differ in settings or models. Run one again."
-            )
     threads = sorted({report.threads for report in reports})
     if len(threads) > 1:
         numbers = ", ".join(map(str, threads))
         logger.warning("The shards ran with %s threads each: last digits may differ. Give all the same --threads.", numbers)
     ends = {shard: report.finished_at for shard, report in zip(shards, reports, strict=True) if report.finished_at}
-    left = [str(number) for number in range(shards[0].of) if Shard(number, shards[0].of) not in ends]
-    if left:
-        n = f"{len(left)} of {shards[0].of} shards"
-        logger.warning("%s have not finished: %s. Run them again, then `collect`.", n, first_of(left))
+    n_left = _tell_unfinished(shards[0].of, ends)
     merged = first.model_copy(
         update={
             "host": _joined(report.host for report in reports),
             "device": _joined(report.device for report in reports),
             "workers": sum(report.workers for report in reports),
             "started_at": min(report.started_at for report in reports),
-            "finished_at": None if left else max(ends.values()),
+            "finished_at": None if n_left else max(ends.values()),
             "counts": Counts(**{n: sum(getattr(r.counts, n) for r in reports) for n in Counts.model_fields}),
             "kept": tuple(sorted(image for report in reports for image in report.kept)),
             "unsearched": tuple(sorted({folder for report in reports for folder in report.unsearched})),
@@ -124,10 +130,38 @@ def merge_reports(out: Path) -> RunFile:
     return merged
 
 
+def _read_reports(out: Path, shards: Sequence[Shard]) -> list[RunFile]:
+    """The reports of shards, if they go together; errors as in `merge_reports`."""
+    for shard in shards:
+        if not shard.is_sound:
+            raise ResultsError(
+                f"{out / FOLDER / shard.name} is of no shard i-of-n with i from 0 to n - 1 and n at most {MOST_SHARDS}. "
+                "Remove it, then `collect`."
+            )
+    reports = [read_run(out, f"{FOLDER}/{shard.name}") for shard in shards]
+    first = reports[0]
+    for shard, report in zip(shards, reports, strict=True):
+        if (report.settings, report.segmenter, report.classifier) != (first.settings, first.segmenter, first.classifier):
+            raise ResultsError(
+                f"The shards {shards[0].name} and {shard.name} in {out} differ in settings or models. Run one again."
+            )
+    return reports
+
+
+def _tell_unfinished(of: int, finished: Collection[Shard]) -> int:
+    """How many of the shards have not finished, of which the log names the first."""
+    n_left = of - sum(shard.of == of for shard in finished)
+    if n_left:
+        left = (str(number) for number in range(of) if Shard(number, of) not in finished)
+        first = first_of(list(islice(left, MOST_NAMED + 1)))
+        logger.warning("%d of %d shards have not finished: %s. Run them again, then `collect`.", n_left, of, first)
+    return n_left
+
+
 def _reported(out: Path) -> list[Shard]:
     """The shards that have a report; errors as in `storage.walk`."""
     _, _, files = next(walk(out / FOLDER), ("", [], []))
-    names = [re.fullmatch(r"(\d+)-of-(\d+)\.json", file) for file in files]
+    names = [re.fullmatch(r"([0-9]+)-of-([0-9]+)\.json", file) for file in files]
     return sorted(Shard(int(name[1]), int(name[2])) for name in names if name)
 
 
