@@ -58,7 +58,7 @@ def write_boxes(boxes: Shapes, labels: Labels, analysis: Analysis, edit: Edit) -
 
 
 def strayed(boxes: Shapes, cells: CellTable) -> tuple[set[int], bool]:
-    """The cells whose boxes a person has removed; and whether others were moved or copied, which `put_back` mends.
+    """The cells whose boxes a person has removed; and whether others were moved, copied or given other ids: see `put_back`.
 
     While a box is being drawn or moved, or waits to be outlined, there are none.
     """
@@ -71,7 +71,7 @@ def strayed(boxes: Shapes, cells: CellTable) -> tuple[set[int], bool]:
     there = [i for i in ids if i in at]
     in_place = ids == there and len(set(ids)) == len(ids) and all(len(corners) == 4 for corners in boxes.data)
     in_place = in_place and np.array_equal(np.reshape(boxes.data, (-1, 4, 2)), rectangles([at[i] for i in ids]))
-    return at.keys() - set(ids), not in_place
+    return at.keys() - set(ids) if len(ids) < len(at) else set(), not in_place
 
 
 def put_back(boxes: Shapes, labels: Labels, analysis: Analysis) -> None:
