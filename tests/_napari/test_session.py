@@ -289,11 +289,13 @@ def test_colours_are_fixed(session: Session) -> None:
 # boxes follow the outlines, and a cell goes with its box
 
 
-def test_a_removed_box_removes_its_cell_and_can_be_undone(session: Session) -> None:
-    session.boxes.selected_data = {1}
+@pytest.mark.parametrize("removed", [{1}, {2}, {0, 2}])
+def test_a_removed_box_removes_its_cell_and_can_be_undone(session: Session, removed: set[int]) -> None:
+    session.boxes.selected_data = removed
     session.boxes.remove_selected()
     session.sync_types()
-    assert [cell.cell_id for cell in session.analysis.cells] == [1, 3]
+    assert [cell.cell_id for cell in session.analysis.cells] == [i for i in (1, 2, 3) if i - 1 not in removed]
+    assert session.selection.ids == ()
     check_all_agree(session)
     assert session.undo() == "remove boxes"
     assert session.analysis.cells == FOUND.cells
@@ -353,7 +355,7 @@ def test_what_happens_while_a_box_is_drawn_shows_when_it_is_done(session: Sessio
     assert len(session.analysis.cells) == 5
 
 
-@pytest.mark.parametrize("change", ["move", "copy", "remove all"])
+@pytest.mark.parametrize("change", ["move", "copy", "remove all", "other id"])
 def test_boxes_follow_the_outlines(session: Session, change: str) -> None:
     if change == "move":
         data = [corners + 5 for corners in session.boxes.data]
@@ -361,6 +363,8 @@ def test_boxes_follow_the_outlines(session: Session, change: str) -> None:
     elif change == "copy":
         session.boxes.add_rectangles(session.boxes.data[1])
         session.boxes.features.loc[3, "cell_id"] = 2
+    elif change == "other id":
+        session.boxes.features.loc[1, "cell_id"] = 7
     else:
         session.boxes.selected_data = {0, 1, 2}
         session.boxes.remove_selected()
@@ -458,6 +462,29 @@ def test_selection_is_the_same_everywhere(session: Session) -> None:
     session.name("smudge")
     assert [c.cell_type == "smudge" for c in session.analysis.cells] == [True, True, False]
     assert session.selection.ids == (1, 2)
+
+
+def test_the_brush_keeps_its_cell_where_more_are_selected(session: Session) -> None:
+    session.selection.select([1, 2])
+    session.labels.selected_label = 2
+    assert session.selection.ids == (2, 1)
+    for _ in range(2):
+        box = cell(session, 2).box
+        session.labels.paint((box.y0 - 1, (box.x0 + box.x1) // 2), session.labels.selected_label)
+        session.sync()
+        assert session.labels.selected_label == 2
+        assert cell(session, 2).box.y0 < box.y0
+    assert session.selection.ids == (2, 1)
+
+
+@pytest.mark.parametrize("stack", [False, True])
+def test_the_next_cell_comes_into_view_of_transposed_axes(session: Session, stack: bool) -> None:
+    if stack:
+        session.viewer.add_image(np.zeros((2, 4, 4)))
+    session.viewer.dims.transpose()
+    session.selection.select([3], look=True)
+    where = cell(session, 3)
+    np.testing.assert_allclose(session.viewer.scene.camera.center, (0, where.centroid_x * 0.3, where.centroid_y * 0.3))
 
 
 def test_the_next_cell_comes_into_view(session: Session) -> None:
