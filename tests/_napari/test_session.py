@@ -14,12 +14,13 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_wbc._napari import shown
+from napari_wbc._napari.drawn import take_drawn
 from napari_wbc._napari.inputs import MAX_ID
 from napari_wbc._napari.layers import rectangles
 from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.reviews import open_reviews, reviewed, session_of
 from napari_wbc._napari.session import Session
-from napari_wbc.cells import Analysis, Cell, CellTable, Field, Scale
+from napari_wbc.cells import Analysis, Box, Cell, CellTable, Field, Scale
 from napari_wbc.config import CELL_TYPES, TYPE_COLOURS
 from napari_wbc.crop import boxes
 from napari_wbc.errors import UsageError
@@ -288,18 +289,73 @@ def test_colours_are_fixed(session: Session) -> None:
 # boxes follow the outlines, and a cell goes with its box
 
 
-def test_a_removed_box_removes_its_cell_and_can_be_undone(session: Session) -> None:
-    session.boxes.selected_data = {1}
+@pytest.mark.parametrize("removed", [{1}, {2}, {0, 2}])
+def test_a_removed_box_removes_its_cell_and_can_be_undone(session: Session, removed: set[int]) -> None:
+    session.boxes.selected_data = removed
     session.boxes.remove_selected()
     session.sync_types()
-    assert [cell.cell_id for cell in session.analysis.cells] == [1, 3]
+    assert [cell.cell_id for cell in session.analysis.cells] == [i for i in (1, 2, 3) if i - 1 not in removed]
+    assert session.selection.ids == ()
     check_all_agree(session)
     assert session.undo() == "remove boxes"
     assert session.analysis.cells == FOUND.cells
     check_all_agree(session)
 
 
-@pytest.mark.parametrize("change", ["move", "copy", "remove all"])
+def square(y: float, x: float, side: float = 18) -> np.ndarray:
+    return np.array([[y, x], [y, x + side], [y + side, x + side], [y + side, x]])
+
+
+def new_cell(session: Session) -> None:
+    mask = np.zeros(session.analysis.labels.shape, bool)
+    mask[2:20, 2:20] = True
+    session.change_outlines("new cell", partial(add, mask=mask, last_id=session.last_id))
+
+
+def test_a_drawn_box_waits_through_every_edit(session: Session) -> None:
+    drawn, ellipse = square(2, 2), square(70, 100)
+    session.boxes.add_rectangles([drawn, square(2, 60)])
+    session.boxes.add_ellipses(ellipse)
+    assert take_drawn(session.boxes, session.analysis.labels.shape) == Box(2, 2, 20, 20)
+    new_cell(session)
+    session.name("blast", [1])
+    session.change_outlines("split", partial(split, cell_id=2))
+    session.labels.data_setitem(np.nonzero(session.labels.data), 0)  # nothing agrees: all are made anew
+    session.sync()
+    session.undo()
+    session.sync()
+    waits = np.flatnonzero(session.boxes.features["cell_id"] == 0)
+    assert [session.boxes.shape_type[row] for row in waits] == ["rectangle", "ellipse"]
+    np.testing.assert_allclose([session.boxes.data[row] for row in waits], [square(2, 60), ellipse])
+    for _ in waits:
+        take_drawn(session.boxes, session.analysis.labels.shape)
+    assert set(session.boxes.shape_type) == {"rectangle"}
+    check_all_agree(session)
+
+
+def test_what_happens_while_a_box_is_drawn_shows_when_it_is_done(session: Session) -> None:
+    session.selection.select([1])
+    session.boxes.mode = "add_rectangle"
+    session.boxes._is_creating = True  # as napari's mouse does
+    session.boxes.add(square(2, 60), gui=True)
+    session.boxes.selected_data = {3}
+    new_cell(session)
+    session.change_outlines("split", partial(split, cell_id=2))
+    session.name("blast", [3])
+    assert session.boxes.features["cell_id"].tolist() == [1, 2, 3, 0]
+    assert set(session.boxes.selected_data) == {3}
+    session.sync()
+    session.boxes._is_creating = False
+    session.sync()
+    assert len(session.analysis.cells) == 5
+    assert cell(session, 3).cell_type == "blast"
+    take_drawn(session.boxes, session.analysis.labels.shape)
+    check_all_agree(session)
+    session.sync()
+    assert len(session.analysis.cells) == 5
+
+
+@pytest.mark.parametrize("change", ["move", "copy", "remove all", "other id"])
 def test_boxes_follow_the_outlines(session: Session, change: str) -> None:
     if change == "move":
         data = [corners + 5 for corners in session.boxes.data]
@@ -307,6 +363,8 @@ def test_boxes_follow_the_outlines(session: Session, change: str) -> None:
     elif change == "copy":
         session.boxes.add_rectangles(session.boxes.data[1])
         session.boxes.features.loc[3, "cell_id"] = 2
+    elif change == "other id":
+        session.boxes.features.loc[1, "cell_id"] = 7
     else:
         session.boxes.selected_data = {0, 1, 2}
         session.boxes.remove_selected()
@@ -404,6 +462,29 @@ def test_selection_is_the_same_everywhere(session: Session) -> None:
     session.name("smudge")
     assert [c.cell_type == "smudge" for c in session.analysis.cells] == [True, True, False]
     assert session.selection.ids == (1, 2)
+
+
+def test_the_brush_keeps_its_cell_where_more_are_selected(session: Session) -> None:
+    session.selection.select([1, 2])
+    session.labels.selected_label = 2
+    assert session.selection.ids == (2, 1)
+    for _ in range(2):
+        box = cell(session, 2).box
+        session.labels.paint((box.y0 - 1, (box.x0 + box.x1) // 2), session.labels.selected_label)
+        session.sync()
+        assert session.labels.selected_label == 2
+        assert cell(session, 2).box.y0 < box.y0
+    assert session.selection.ids == (2, 1)
+
+
+@pytest.mark.parametrize("stack", [False, True])
+def test_the_next_cell_comes_into_view_of_transposed_axes(session: Session, stack: bool) -> None:
+    if stack:
+        session.viewer.add_image(np.zeros((2, 4, 4)))
+    session.viewer.dims.transpose()
+    session.selection.select([3], look=True)
+    where = cell(session, 3)
+    np.testing.assert_allclose(session.viewer.scene.camera.center, (0, where.centroid_x * 0.3, where.centroid_y * 0.3))
 
 
 def test_the_next_cell_comes_into_view(session: Session) -> None:

@@ -19,6 +19,7 @@ from napari_wbc._napari.counts_table import HEAD, MIN_NAME_PX, CountsTable
 from napari_wbc._napari.jobs import KeptModels
 from napari_wbc._napari.replacing import show_analysis
 from napari_wbc._napari.saving import save
+from napari_wbc._napari.status import describe_cell
 from napari_wbc.cells import Analysis, Field, RgbImage
 from napari_wbc.differential import differential
 from napari_wbc.pipeline import analyse
@@ -304,6 +305,52 @@ def test_save_next_and_previous(viewer: Any, tmp_path: Path, qtbot: Any) -> None
     viewer.window.remove_dock_widget(widget)
     table = tmp_path / "out" / "cells.csv"
     qtbot.waitUntil(lambda: table.exists() and "smudge" in table.read_text(), timeout=30_000)
+
+
+def test_a_drawn_box_is_not_left_behind(viewer: Any, tmp_path: Path, qtbot: Any) -> None:
+    show(viewer)
+    widget = review(viewer)
+    save(widget.session, tmp_path / "out")
+    goes_on = threading.Event()
+
+    def load(**_: object) -> Any:
+        goes_on.wait(30)
+        return load_fakes()
+
+    widget.kept = KeptModels(load)
+    widget._timer.stop()
+    corners = np.array([[2, 2], [2, 20], [20, 20], [20, 2]])
+    refused = "A drawn box is being outlined: wait, or press Cancel."
+    for drawn in (corners, corners + 20):
+        widget.session.boxes.add_rectangles(drawn)
+    for _ in range(3):  # both wait; one is outlined and one waits
+        widget.filing.open_image(tmp_path / "out", "other.png")
+        assert widget.job.status.text() == refused
+        widget._tick()
+    widget.job.cancel_button.click()
+    assert "the drawn box was dropped" in widget.job.status.text()
+    goes_on.set()
+    qtbot.waitUntil(lambda: not widget.job.running, timeout=30_000)
+    goes_on.clear()
+    widget.kept = KeptModels(load)
+    widget._tick()  # takes the other
+    widget.filing.open_image(tmp_path / "out", "other.png")
+    assert widget.job.status.text() == refused
+    goes_on.set()
+    qtbot.waitUntil(lambda: len(widget.session.analysis.cells) == 4 and not widget.job.running, timeout=30_000)
+    assert not widget.is_outlining
+
+
+def test_a_review_that_ends_with_its_layers_says_so(viewer: Any, qtbot: Any) -> None:
+    show(viewer)
+    widget = review(viewer)
+    widget.files.vouch.click()
+    widget.session.selection.select([1])
+    viewer.layers.remove(widget.session.types)
+    qtbot.waitUntil(lambda: widget.session is None, timeout=20_000)
+    assert widget.job.status.text().startswith("The review has ended")
+    assert (widget.cell.text(), widget.progress.text()) == (describe_cell(None), "")
+    assert not widget.files.vouch.isChecked()
 
 
 def test_what_goes_wrong_with_the_tables_is_shown(viewer: Any, tmp_path: Path, qtbot: Any) -> None:

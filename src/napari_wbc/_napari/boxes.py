@@ -25,14 +25,25 @@ SELECTED = "#FFFFFF59"
 FEW = 20
 """Where more boxes than this move, all are made anew."""
 
+BEHIND = "napari_wbc_behind"
+"""Where a layer says that its boxes are not yet as the outlines say; `put_back` mends that."""
+
 
 def write_boxes(boxes: Shapes, labels: Labels, analysis: Analysis, edit: Edit) -> None:
-    """The boxes after an edit: those that moved are replaced and stand last, of the others texts and colours are renewed."""
+    """The boxes after an edit: those that moved are replaced and stand last, of the others texts and colours are renewed.
+
+    Boxes that wait to be outlined stay. While the mouse draws or moves one, `strayed` is left to tell that others have moved.
+    """
     moved = {i for i in edit.cells_after if _box(edit.cells_before[i]) != _box(edit.cells_after[i])}
-    there = set(boxes.features["cell_id"])
+    there = set(boxes.features["cell_id"]) - {0}
     agree = {cell.cell_id for cell in analysis.cells} == (there - moved) | {i for i in moved if edit.cells_after[i]}
+    if _in_hand(boxes):
+        boxes.metadata[BEHIND] = bool(moved) or not agree or boxes.metadata.get(BEHIND, False)
+        agree, moved = True, set()
+    elif boxes.metadata.get(BEHIND):
+        agree = False
     with boxes.events.blocker_all(), boxes.text.events.blocker_all():
-        if not agree or len(moved) > FEW or moved >= there:
+        if not agree or len(moved) > FEW or (moved and moved >= there):
             _write_all(boxes, labels, analysis)
             moved |= there
         else:
@@ -47,26 +58,33 @@ def write_boxes(boxes: Shapes, labels: Labels, analysis: Analysis, edit: Edit) -
 
 
 def strayed(boxes: Shapes, cells: CellTable) -> tuple[set[int], bool]:
-    """The cells whose boxes a person has removed; and whether others were moved or copied, which `put_back` mends.
+    """The cells whose boxes a person has removed; and whether others were moved, copied or given other ids: see `put_back`.
 
     While a box is being drawn or moved, or waits to be outlined, there are none.
     """
+    if _in_hand(boxes) or boxes.metadata.get(BEHIND):
+        return set(), not _in_hand(boxes)
     ids = [int(i) for i in boxes.features["cell_id"]]
-    if 0 in ids or getattr(boxes, "_is_moving", False) or getattr(boxes, "_is_creating", False):
+    if 0 in ids:
         return set(), False
     at = {cell.cell_id: cell.box for cell in cells}
     there = [i for i in ids if i in at]
     in_place = ids == there and len(set(ids)) == len(ids) and all(len(corners) == 4 for corners in boxes.data)
     in_place = in_place and np.array_equal(np.reshape(boxes.data, (-1, 4, 2)), rectangles([at[i] for i in ids]))
-    return at.keys() - set(ids), not in_place
+    return at.keys() - set(ids) if len(ids) < len(at) else set(), not in_place
 
 
 def put_back(boxes: Shapes, labels: Labels, analysis: Analysis) -> None:
-    """All boxes as the outlines say."""
+    """All boxes as the outlines say, and those that wait to be outlined."""
     with boxes.events.blocker_all(), boxes.text.events.blocker_all():
         _write_all(boxes, labels, analysis)
     boxes.refresh()
     boxes.events.features()
+
+
+def _in_hand(boxes: Shapes) -> bool:
+    """Whether the mouse draws or moves a box: napari knows it by its row, and as the one that is selected."""
+    return bool(getattr(boxes, "_is_moving", False) or getattr(boxes, "_is_creating", False))
 
 
 def _box(cell: Cell | None) -> Box | None:
@@ -75,13 +93,17 @@ def _box(cell: Cell | None) -> Box | None:
 
 def _write_all(boxes: Shapes, labels: Labels, analysis: Analysis) -> None:
     fresh = boxes_layer(labels, outlines(analysis))
+    waiting = [(boxes.data[row], boxes.shape_type[row]) for row in np.flatnonzero(boxes.features["cell_id"] == 0)]
     boxes.selected_data = set()
-    boxes.data = rectangles([cell.box for cell in analysis.cells])
+    boxes.data = [(corners, "rectangle") for corners in rectangles([cell.box for cell in analysis.cells])]
     boxes.features, boxes.feature_defaults = fresh.features, fresh.feature_defaults
     fresh.text.visible = boxes.text.visible
     boxes.text = fresh.text
     boxes.edge_width = fresh.edge_width or 1
     boxes.edge_color = fresh.edge_color if len(fresh.data) else colour_of(None)
+    if waiting:
+        boxes.add(waiting, edge_width=fresh.edge_width[0] if len(fresh.data) else 1, face_color="transparent")
+    boxes.metadata[BEHIND] = False
 
 
 def _replace(boxes: Shapes, moved: set[int], fresh: list[Cell], height: int) -> None:
@@ -114,6 +136,8 @@ def _name(boxes: Shapes, labels: Labels, ids: Collection[int]) -> None:
 
 def light(boxes: Shapes, rows: set[int]) -> None:
     """Select some boxes, and only these are tinted: napari marks selected shapes in the active layer alone."""
+    if _in_hand(boxes):
+        return
     lit = {int(row) for row in np.flatnonzero(boxes.face_color[:, 3] > 0)} if len(boxes.data) else set[int]()
     if lit == rows == set(boxes.selected_data):
         return

@@ -13,6 +13,7 @@ from ..errors import UsageError
 from ..results.runfile import NAME
 from .autosave import Kept, discard, restore
 from .calm import collecting_once
+from .drawn import waits
 from .origin import place_of
 from .reopening import neighbour, reviewed_layers
 from .reviews import opened
@@ -73,6 +74,8 @@ class Filing:
         self._widget.act(lambda session: self._open(session, folder, name))
 
     def _open(self, session: Session, folder: Path, name: str) -> None:
+        if waits(session.boxes) or self._widget.is_outlining:
+            raise UsageError("A drawn box is being outlined: wait, or press Cancel.")
         session.sync()
         if session.unsaved:
             self._write(session)

@@ -15,6 +15,7 @@ from .origin import origin
 from .reopening import reviewed_layers
 from .reviews import Item, Source, address_of, name_of, open_reviews, opened, session_of
 from .saved import Folder, Saved
+from .selection import centre_on
 from .session import Session
 from .slide_layer import shows_slide, slide_layers
 from .unattended import review_widgets
@@ -110,7 +111,7 @@ class SlideLook:
         cell = next(cell for cell in slide.cells if cell.cell_id == cell_id)
         labels.selected_label = cell_id
         scene = self._viewer.scene
-        scene.camera.center = (0, *labels.data_to_world((cell.centroid_y, cell.centroid_x)))
+        centre_on(self._viewer, labels, cell)
         scene.camera.zoom = max(scene.camera.zoom, LOOK_PX / max(cell.box.height, cell.box.width))
 
 

@@ -17,6 +17,7 @@ from .autosave import Autosave, discard, kept_work
 from .beside import Beside
 from .blind import blind
 from .canvas import main_window
+from .drawn import is_taken
 from .filing import Filing
 from .keys import Keys, chosen_letters
 from .offer import OfferPanel
@@ -30,6 +31,8 @@ TICK_MS = 250
 """How often the widget looks for what a person has edited: Features table and boxes tell nobody."""
 
 TICKS_PER_AUTOSAVE = 8
+
+ENDED = "The review has ended: a layer was closed or replaced. Press Review these cells to go on."
 
 MIN_HEIGHT_PX = 300
 """Docks share a side of the window; the names of the cell types fit into this."""
@@ -67,7 +70,8 @@ class ReviewCells(ToolWidget):
         self._soon.setSingleShot(True)
         for timer in (self._timer, self._soon):
             timer.timeout.connect(self._tick)
-        self.job.cancel_button.setToolTip("Stop the classifier; edited cells wait until the next edit.")
+        self.job.cancel_button.setToolTip("Stop the classifier; edited cells wait until the next edit. A drawn box is dropped.")
+        self.job.cancel_button.clicked.connect(self._on_cancelled)
 
     # -- which review ---------------------------------------------------------------------------------------------------
 
@@ -113,6 +117,9 @@ class ReviewCells(ToolWidget):
             if self._autosave is not None:
                 self.report_errors(self._autosave.close)
         self.session = self._keys = self._autosave = None
+        self.cell.setText(describe_cell(None))
+        self.progress.clear()
+        self.files.vouch.setChecked(False)
 
     def event(self, event: QEvent | None) -> bool:
         """A widget that is taken out of its dock leaves the review."""
@@ -157,12 +164,24 @@ class ReviewCells(ToolWidget):
         if self._autosave is not None:
             self._autosave.keep()
 
+    @property
+    def is_outlining(self) -> bool:
+        """Whether a drawn box is being outlined; no longer when that was cancelled, though the step that runs goes on."""
+        return self.session is not None and is_taken(self.session.boxes) and self.job.cancel_button.isEnabled()
+
+    def _on_cancelled(self) -> None:
+        if self.session is not None and is_taken(self.session.boxes):
+            self.job.status.setText("Cancelled: the drawn box was dropped. Draw it again to have the cell in it outlined.")
+
     # -- what happens beside the person ---------------------------------------------------------------------------------
 
     def _tick(self) -> None:
         """Read edits, have edited cells classified and drawn boxes outlined, keep unsaved work."""
         session = self.session
         if session is None or not (session.open or blind.on):
+            self.job.cancel()
+            if session is not None:
+                self.job.status.setText(ENDED)
             self.close_review()
             return
         self.report_errors(lambda: self._work(session))

@@ -10,8 +10,15 @@ from napari.components import ViewerModel
 from napari.layers import Labels, Shapes
 from psygnal import Signal
 
-from ..cells import CellTable
+from ..cells import Cell, CellTable
 from .boxes import light
+
+
+def centre_on(viewer: ViewerModel, labels: Labels, cell: Cell) -> None:
+    """Move the camera to a cell; a person may have transposed the axes of the world."""
+    place = dict(enumerate(labels.data_to_world((cell.centroid_y, cell.centroid_x)), start=viewer.dims.ndim - 2))
+    shown = [place.get(axis, 0) for axis in viewer.dims.displayed]
+    viewer.scene.camera.center = (0, *shown[-2:])
 
 
 class Selection:
@@ -50,11 +57,7 @@ class Selection:
             if self.ids:
                 self.labels.selected_label = self.ids[0]
         if look and self.ids:
-            cell = cells[self.ids[0]]
-            self.viewer.scene.camera.center = (
-                0,
-                *self.labels.data_to_world((cell.centroid_y, cell.centroid_x)),
-            )
+            centre_on(self.viewer, self.labels, cells[self.ids[0]])
         self.chosen.emit()
 
     def step(self, by: int) -> None:
@@ -91,13 +94,13 @@ class Selection:
 
     def _on_label(self, _: object = None) -> None:
         label = int(self.labels.selected_label)
-        if not self._muted and label not in self.ids:
-            self.select([label])
+        if not self._muted and self.ids[:1] != (label,):
+            self.select([label, *(i for i in self.ids if i != label)] if label in self.ids else [label])
 
     def _on_boxes(self, *_: object) -> None:
-        if self._muted:
-            return
         ids = self.boxes.features["cell_id"]
-        chosen = [int(ids.iloc[row]) for row in sorted(self.boxes.selected_data) if row < len(ids)]
+        if self._muted or len(ids) != len(self.boxes.data):  # napari removes boxes first, and what it says of them later
+            return
+        chosen = [int(ids.iloc[row]) for row in sorted(self.boxes.selected_data)]
         if chosen != [0]:  # napari selects the box that is being drawn, and draws on while it is selected
             self.select(chosen)
