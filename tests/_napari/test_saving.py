@@ -726,3 +726,30 @@ def test_what_was_done_before_it_was_kept_is_kept(drawn: Session) -> None:
     drawn.name("blast", [1])
     autosave.Autosave(drawn).close()
     assert read_record(autosave.folder_of_kept() / drawn.key, "a-b.png").cells[0].cell_type == "blast"
+
+
+def test_an_edited_cell_waits_for_the_classifier_also_after_it_was_reopened(drawn: Session, tmp_path: Path) -> None:
+    drawn.change_outlines("split", partial(split, cell_id=3))
+    drawn.name("blast", [3])
+    save(drawn, tmp_path / "out")
+    again = opened(reviewed_layers(tmp_path / "out"))
+    assert again.waiting == {4}
+    again.name("smudge", [1])  # which has nothing to do with it
+    assert again.waiting == {4}
+
+
+def test_an_image_whose_duplicate_is_analysed_keeps_its_review(folder: Path) -> None:
+    viewer = ViewerModel()
+    viewer.layers.extend(reviewed_layers(folder, "slide-1/field-1.png"))
+    image, labels, _ = viewer.layers
+    session = session_of(viewer, labels)
+    viewer.layers.selection = {image}
+    _duplicate_layer(viewer.layers)
+    twin = viewer.layers[f"{image.name} copy"]
+    found = show_analysis(viewer.layers, twin, session.analysis)
+    assert session.open
+    assert labels.visible
+    assert made_from(viewer.layers, image, Labels) == [labels]
+    assert session_of(viewer, found).image is twin
+    assert place_of(image) is not None
+    assert place_of(twin) is None

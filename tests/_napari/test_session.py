@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
@@ -590,3 +592,109 @@ def test_a_cell_painted_otherwise_that_measures_the_same_is_followed() -> None:
     assert len(session.history.done) == 2
     session.undo()
     np.testing.assert_array_equal(session.labels.data, there)
+
+
+# what a person did before the review, and layers of other programs
+
+
+def shown_layers(data: np.ndarray | None = None) -> tuple[ViewerModel, Labels]:
+    """What was found, under no review yet, on pixels of its own or on others that show the same."""
+    viewer = ViewerModel()
+    labels = show_analysis(viewer.layers, viewer.add_image(PIXELS.copy(), rgb=True, name="field"), FOUND)
+    if data is not None:
+        labels.data = data
+    return viewer, labels
+
+
+@pytest.mark.parametrize("table", ["cells", "boxes"])
+def test_a_type_written_before_the_review_is_the_persons(table: str) -> None:
+    viewer, labels = shown_layers()
+    if table == "cells":
+        labels.features.loc[1, "cell_type"] = "blast"
+    else:
+        viewer.layers["field boxes"].features.loc[0, "cell_type"] = "blast"
+    session = session_of(viewer, labels)
+    first = cell(session, 1)
+    assert (first.cell_type, first.type_source, first.previous_cell_type) == ("blast", "human", FOUND.cells[0].cell_type)
+    check_all_agree(session)
+    assert session.undo() == "edit the table"
+    assert session.analysis.cells == FOUND.cells
+    check_all_agree(session)
+
+
+@pytest.mark.parametrize("column", ["area_px", "margin"])
+def test_measurements_typed_over_are_not_taken(column: str) -> None:
+    viewer, labels = shown_layers()
+    labels.features[column] = labels.features[column].astype(object)
+    labels.features.loc[2, column] = "abc"
+    session = session_of(viewer, labels)
+    assert session.analysis.cells == FOUND.cells
+    session.name("smudge", [2])
+    assert labels.features.loc[2, column] == getattr(FOUND.cells[1], column)
+
+
+@pytest.mark.parametrize("table", ["cells", "boxes"])
+def test_a_type_that_was_blanked_is_written_again(session: Session, table: str) -> None:
+    if table == "cells":
+        session.labels.features.loc[3, "cell_type"] = None
+    else:
+        session.boxes.features.loc[2, "cell_type"] = ""
+    session.sync()
+    assert session.analysis.cells == FOUND.cells
+    assert not session.history.done
+    check_all_agree(session)
+
+
+def read_only(labels: np.ndarray) -> np.ndarray:
+    labels = labels.copy()
+    labels.flags.writeable = False
+    return labels
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.uint64, read_only, da.from_array])
+@pytest.mark.parametrize("when", ["before the review", "in it"])
+def test_pixels_of_any_kind_can_be_edited(kind: Callable[[np.ndarray], np.ndarray], when: str) -> None:
+    viewer, labels = shown_layers(kind(FOUND.labels) if when == "before the review" else None)
+    session = session_of(viewer, labels)
+    if when == "in it":
+        labels.data = kind(FOUND.labels)
+    session.change_outlines("split", partial(split, cell_id=2, last_id=2**16))
+    assert [cell.cell_id for cell in session.analysis.cells] == [1, 2, 3, 2**16 + 1]
+    np.testing.assert_array_equal(labels.data, session.analysis.labels)
+    session.sync()
+    assert [edit.name for edit in session.history.done] == ["split"]
+    session.undo()
+    np.testing.assert_array_equal(labels.data, FOUND.labels)
+    assert session.analysis.cells == FOUND.cells
+
+
+def test_pixels_that_are_good_are_not_copied() -> None:
+    viewer, labels = shown_layers()
+    data = labels.data
+    session_of(viewer, labels)
+    assert labels.data is data
+
+
+def test_a_box_removed_over_outlines_of_another_size_is_refused(session: Session) -> None:
+    session.labels.data = np.zeros((50, 60), np.int32)
+    with pytest.raises(UsageError, match=r"The outlines are \(50, 60\)"):
+        session.sync_told()
+    session.boxes.selected_data = {0}
+    session.boxes.remove_selected()
+    for read in (session.sync_told, session.undo):
+        with pytest.raises(UsageError, match=r"The outlines are \(50, 60\)"):
+            read()
+    assert session.analysis.cells == FOUND.cells
+    assert not session.history.done
+
+
+def test_a_stroke_of_an_id_out_of_range_can_be_undone(session: Session) -> None:
+    session.name("blast", [1])
+    for _ in range(2):
+        paint(session.labels, slice(0, 6), slice(0, 6), 2 * MAX_ID)
+        with pytest.raises(UsageError, match=r"Press Ctrl\+Z"):
+            session.sync()
+        assert session.undo() == "paint"
+        check_all_agree(session)
+    assert session.undo() == "name blast"
+    assert session.analysis.cells == FOUND.cells

@@ -52,7 +52,8 @@ def box_features(features: pd.DataFrame, ids: Iterable[int]) -> pd.DataFrame:
         "probability": [row.get(f"p_{row['cell_type']}") for row in rows],
         **{name: [row[name] for row in rows] for name in ("margin", "none_of_five_score")},
     }
-    columns = {name: np.array(values, dtype=float) for name, values in numbers.items()}
+    read = {name: pd.to_numeric(np.array(values, dtype=object), errors="coerce") for name, values in numbers.items()}
+    columns = {name: np.asarray(values, dtype=float) for name, values in read.items()}
     return pd.DataFrame({"cell_id": wanted, "cell_type": np.array(types, dtype=object), **columns})
 
 

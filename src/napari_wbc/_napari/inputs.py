@@ -101,8 +101,8 @@ def in_view(layer: Image) -> Box:
     return Box(y0, x0, y1, x1)
 
 
-def check_ids(layer: Labels, data: np.ndarray) -> None:
-    """Check ids of a Labels layer.
+def check_ids(layer: Labels, data: np.ndarray, remedy: str = "Number its objects 1, 2, 3, …") -> None:
+    """Check ids of a Labels layer; `remedy` says what to do.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def check_ids(layer: Labels, data: np.ndarray) -> None:
     """
     low, high = int(data.min(initial=0)), int(data.max(initial=0))
     if low < 0 or high > MAX_ID:
-        raise UsageError(f"Layer '{layer.name}' has ids {low}..{high}; they must be 0..{MAX_ID}. Number its objects 1, 2, 3, …")
+        raise UsageError(f"Layer '{layer.name}' has ids {low}..{high}; they must be 0..{MAX_ID}. {remedy}")
 
 
 def read_labels(layer: Labels) -> Segmentation:

@@ -16,7 +16,7 @@ from napari.utils.colormaps import CyclicLabelColormap
 from ..cells import Analysis, Box, CellTable, Segmentation
 from ..crop import boxes
 from ..errors import UsageError
-from .features import box_features, colour_of, keep_columns_of_others, labels_features, read_cells, score_features
+from .features import box_features, colour_of, keep_columns_of_others, labels_features, score_features
 from .origin import KEY, MadeBy, Origin, layer_id, note, origin
 
 SPARE_IDS = 100
@@ -51,7 +51,7 @@ def labels_layer(image: Image, segmentation: Segmentation, cells: CellTable | No
         **placing(image),
     )
     _set_look(layer)
-    measured = None if cells is None else segmentation.labels
+    measured = None if cells is None else Analysis(segmentation.labels, cells, segmentation.scale, segmentation.domain)
     layer.metadata[KEY] = Origin(layer_id(image), segmentation, layer.features.copy(), measured=measured)
     return layer
 
@@ -79,7 +79,7 @@ def write_cells(layer: Labels, image: Image, analysis: Analysis, made_by: MadeBy
     layer.colormap = type_colours(analysis.cells, last_id)
     made = origin(layer) or Origin(layer_id(image), outlines(analysis), layer.features, keep=True)
     layer.metadata[KEY] = made
-    note(layer, features=layer.features.copy(), made_by=made_by or made.made_by, measured=analysis.labels)
+    note(layer, features=layer.features.copy(), made_by=made_by or made.made_by, measured=analysis)
 
 
 def boxes_layer(labels: Labels, segmentation: Segmentation) -> Shapes:
@@ -120,7 +120,7 @@ def outlines(analysis: Analysis) -> Segmentation:
 
 
 def read_measured(layer: Labels) -> Analysis:
-    """The analysis of a Labels layer as it was measured last, whatever was painted since.
+    """The analysis of a Labels layer as it was measured last, whatever was painted or typed since.
 
     Raises
     ------
@@ -130,8 +130,7 @@ def read_measured(layer: Labels) -> Analysis:
     made = origin(layer)
     if made is None or made.measured is None:
         raise UsageError(f"The cells of layer '{layer.name}' are not measured yet. Run Classify cells on it first.")
-    cells = read_cells(layer.features, np.unique(made.measured).tolist())
-    return Analysis(made.measured, cells, made.segmentation.scale, made.segmentation.domain)
+    return made.measured
 
 
 def rectangles(found: list[Box]) -> npt.NDArray[np.float64]:

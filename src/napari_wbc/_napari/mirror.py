@@ -14,6 +14,7 @@ from napari.layers import Labels, Layer, Shapes
 from psygnal import Signal
 
 from ..cells import Analysis, Box
+from ..errors import UsageError
 from ..results.runfile import now, user
 from ..review import Edit, History, changed_box, delete, rename, repaint, stale
 from .boxes import put_back, strayed
@@ -22,7 +23,7 @@ from .layers import outlines, read_measured
 from .origin import note, origin
 from .replacing import image_of, made_from, show_boxes
 from .selection import Selection
-from .shown import edited_types, set_reviewed_look, types_layer, write_edit
+from .shown import edited_types, make_paintable, set_reviewed_look, types_layer, write_edit
 
 
 class Mirror:
@@ -52,7 +53,9 @@ class Mirror:
         self.image = image_of(viewer.layers, labels)
         self.analysis = read_measured(labels)
         self.pixels = read_image(self.image)().pixels
-        self.history, self.waiting = History(), set[int]()
+        make_paintable(labels)
+        unseen = [cell for cell in self.analysis.cells if cell.p is None and cell.cell_type is None]
+        self.history, self.waiting = History(), {cell.cell_id for cell in unseen if cell.outline_source == "human"}
         self.last_id = max((cell.cell_id for cell in self.analysis.cells), default=0)
         self.by = user()
         self._writing, self._told = False, True
@@ -91,7 +94,14 @@ class Mirror:
 
     def undo(self) -> str:
         """Undo the last edit, of outlines or types; returns what was undone, or an empty text."""
-        self.sync()
+        try:
+            self.sync()
+        except UsageError:
+            if np.shape(self.labels.data) != self.analysis.labels.shape:
+                raise
+            self.labels.undo()  # a stroke of an id that no cell may have: it is no edit of ours
+            self.sync()
+            return "paint"
         return self._undone() if self.history.done else ""
 
     def redo(self) -> str:
@@ -113,15 +123,20 @@ class Mirror:
         """Read what a person has edited in the Features table and in the boxes; quick."""
         self._sync_boxes()
         after, edited = self.analysis, edited_types(self.labels, self.boxes, self.analysis)
-        for name in set(edited.values()):
-            after = rename(after, [i for i, other in edited.items() if other == name], name, self.by, now())
-        if edited:
+        for name in set(edited.values()) - {None}:
+            after = rename(after, [i for i, other in edited.items() if other == name], name or "", self.by, now())
+        if any(edited.values()):
             self._to("edit the table", after)
+        blanked = {cell.cell_id: cell for cell in self.analysis.cells if cell.cell_id in edited and not edited[cell.cell_id]}
+        if blanked:  # which names nothing: the tables say again what the cells are
+            nothing = self.analysis.labels[:0]
+            self._write(Edit("write again", None, nothing, nothing, blanked, blanked))
 
     def _sync_boxes(self) -> None:
         """A cell whose box was removed is removed; boxes that were moved go back, because they follow the outlines."""
         removed, moved = strayed(self.boxes, self.analysis.cells)
         if removed:
+            changed_box(self.analysis.labels, np.asarray(self.labels.data))  # of another size they cannot be written
             self._to("remove boxes", repaint(self.analysis, self.pixels, delete(self.analysis.labels, removed)))
         if moved:
             with self.selection.muted():
@@ -133,7 +148,7 @@ class Mirror:
         changed = changed_box(self.analysis.labels, now_there)
         if changed is None:
             return
-        check_ids(self.labels, now_there[changed.slices])
+        check_ids(self.labels, now_there[changed.slices], "Press Ctrl+Z until it is gone.")
         if self.history.done and self.history.done[-1].inverse.makes(now_there, changed):
             self._undone()  # napari's own undo has set back the pixels already
         elif self.history.undone and self.history.undone[-1].makes(now_there, changed):
@@ -161,17 +176,20 @@ class Mirror:
         """Bring the layers in line with an edit that `analysis` has had; `new` cells have ids that others may have had."""
         if not edit:
             return
+        self._write(edit, new)
+        note(self.labels, measured=self.analysis)
+        self.last_id = max((self.last_id, *edit.cells_after))
+        self.waiting = (self.waiting | edit.cells_after.keys()) & set(stale(self.analysis))
+        self.selection.select(self.selection.ids)
+        self.changed.emit(frozenset(edit.cells_after))
+
+    def _write(self, edit: Edit, new: Collection[int] = ()) -> None:
         self._writing = True
         try:
             with self.selection.muted():
                 write_edit(self.labels, self.boxes, self.types, self.analysis, edit, new)
         finally:
             self._writing = False
-        note(self.labels, measured=self.analysis.labels)
-        self.last_id = max((self.last_id, *edit.cells_after))
-        self.waiting = (self.waiting | edit.cells_after.keys()) & set(stale(self.analysis))
-        self.selection.select(self.selection.ids)
-        self.changed.emit(frozenset(edit.cells_after))
 
     def _on_pixels(self, _: object = None) -> None:
         if not self._writing:

@@ -11,8 +11,7 @@ from typing import Any
 import pandas as pd
 from napari.layers import Layer
 
-from ..cells import Labels as LabelImage
-from ..cells import Segmentation
+from ..cells import Analysis, Segmentation
 from ..config import Settings
 from ..pipeline import Classifier, Models
 from ..results.record import InputFile, Record
@@ -74,7 +73,7 @@ class Origin:
     record
         The record that they were read from.
     measured
-        The outlines that its features are measured from; None where they are not measured.
+        The cells that we wrote into its features last, whatever a person has typed there since; None where none are measured.
     """
 
     source_id: str
@@ -84,7 +83,7 @@ class Origin:
     layer_id: str | None = None
     made_by: MadeBy | None = None
     record: Record | None = None
-    measured: LabelImage | None = None
+    measured: Analysis | None = None
 
 
 @dataclass(frozen=True)

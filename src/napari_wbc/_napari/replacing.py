@@ -11,7 +11,7 @@ from ..crop import boxes
 from ..errors import UsageError
 from .calm import collecting_once
 from .layers import analysis_layers, boxes_layer, outlines, rectangles, write_cells
-from .origin import MadeBy, layer_id, note, origin
+from .origin import KEY, MadeBy, layer_id, note, origin
 
 
 def show_analysis(layers: LayerList, image: Image, analysis: Analysis, made_by: MadeBy | None = None) -> Labels:
@@ -21,6 +21,8 @@ def show_analysis(layers: LayerList, image: Image, analysis: Analysis, made_by: 
 
 def show_labels(layers: LayerList, image: Image, labels: Labels, boxes: Shapes | None = None) -> Labels:
     """A layer of cells, and its boxes, in the place of those of the last run on this image."""
+    _tell_copies(layers, image)
+    note(labels, source_id=layer_id(image))
     _replace(layers, made_from(layers, image, Labels), labels)
     if boxes is not None:
         layers.append(boxes)
@@ -29,6 +31,7 @@ def show_labels(layers: LayerList, image: Image, labels: Labels, boxes: Shapes |
 
 def show_types(layers: LayerList, image: Image, labels: Labels, analysis: Analysis, made_by: MadeBy | None = None) -> None:
     """Types and probabilities of the cells of a Labels layer, in its features and in its boxes."""
+    _tell_copies(layers, image)
     write_cells(labels, image, analysis, made_by)
     show_boxes(layers, labels, outlines(analysis))
 
@@ -48,6 +51,13 @@ def made_from(layers: LayerList, source: Layer, kind: type[Layer]) -> list[Layer
         for layer in layers
         if isinstance(layer, kind) and (made := origin(layer)) and made.source_id == wanted and not made.keep
     ]
+
+
+def _tell_copies(layers: LayerList, image: Image) -> None:
+    """Give copies of an image, as napari's Duplicate makes them, ids of their own: its cells and its results are not theirs."""
+    same = [layer for layer in layers if isinstance(layer, Image) and layer_id(layer) == layer_id(image)]
+    for copy in same[1:]:
+        copy.metadata[KEY] = {**copy.metadata[KEY], "id": copy.unique_id, "place": None}
 
 
 def edited(layer: Layer) -> bool:

@@ -115,5 +115,5 @@ class Session(Mirror):
 
 def _as_recorded(made: Origin, analysis: Analysis) -> bool:
     """Whether a layer shows what the record says from which it was read; a copy of one that was edited does not."""
-    as_read = made.measured is made.segmentation.labels
+    as_read = made.measured is not None and made.measured.labels is made.segmentation.labels
     return as_read and made.record is not None and analysis.cells == CellTable(made.record.cells)

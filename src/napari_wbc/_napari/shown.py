@@ -17,6 +17,7 @@ from ..config import TYPE_COLOURS, UNIDENTIFIED
 from ..review import Edit
 from .boxes import write_boxes
 from .features import colour_of, keep_columns_of_others, labels_features
+from .inputs import MAX_ID
 from .layers import CONTOUR_PX, MAX_CONTOUR_MEGAPIXELS, outlines, placing
 from .origin import KEY, Origin, layer_id
 
@@ -64,6 +65,14 @@ def set_reviewed_look(labels: Labels) -> None:
     labels.opacity = EDITED_OPACITY
 
 
+def make_paintable(labels: Labels) -> None:
+    """Copy pixels into memory that cannot be painted in place, or cannot hold all ids: a mask of a file, or of uint8."""
+    data = labels.data
+    wide = np.iinfo(data.dtype).max >= MAX_ID
+    if not (wide and isinstance(data, np.ndarray) and data.flags.writeable):
+        labels.data = np.array(data, dtype=data.dtype if wide else np.int32)
+
+
 def write_edit(labels: Labels, boxes: Shapes, types: Labels, analysis: Analysis, edit: Edit, new: Collection[int] = ()) -> None:
     """Bring all layers in line with an edit that the analysis has had; `new` as of `write_features`."""
     write_pixels(labels, edit)
@@ -95,6 +104,7 @@ def write_features(labels: Labels, analysis: Analysis, edit: Edit, new: Collecti
 def write_pixels(labels: Labels, edit: Edit) -> None:
     """The outlines after an edit, as one edit of napari's, so that its own undo stays sound."""
     if edit.box is not None:
+        make_paintable(labels)  # a person may have put other pixels there since the review began
         rows, columns = np.nonzero(labels.data[edit.box.slices] != edit.pixels_after)
         values = edit.pixels_after[rows, columns].astype(labels.data.dtype)
         labels.data_setitem((rows + edit.box.y0, columns + edit.box.x0), values)
@@ -118,14 +128,17 @@ def types_in(features: pd.DataFrame, ids: Iterable[int]) -> dict[int, str | None
     return {i: _text(said.get(i)) for i in ids}
 
 
-def edited_types(labels: Labels, boxes: Shapes, analysis: Analysis) -> dict[int, str]:
-    """The types that a person has written into the features of cells or boxes, by id, where they differ from the table."""
+def edited_types(labels: Labels, boxes: Shapes, analysis: Analysis) -> dict[int, str | None]:
+    """The types that a person has written into the features of cells or boxes, by id, where they differ from the analysis.
+
+    None where a type was blanked.
+    """
     known = {cell.cell_id: cell.cell_type for cell in analysis.cells}
-    said = types_in(labels.features, known)
+    said = {i: name for i, name in types_in(labels.features, known).items() if name != known[i]}
     if "cell_type" in boxes.features:
         columns = zip(boxes.features["cell_id"], boxes.features["cell_type"], strict=True)
-        said |= {int(i): _text(name) for i, name in columns if i in known and _text(name) != known[i]}
-    return {i: name for i, name in said.items() if name is not None and name != known[i]}
+        said |= {int(i): _text(name) or said.get(i) for i, name in columns if i in known and _text(name) != known[i]}
+    return said
 
 
 def _text(value: object) -> str | None:
