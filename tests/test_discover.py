@@ -174,10 +174,10 @@ def test_folders_may_lie_deep_and_the_way_to_each_is_not_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touch(tmp_path / "in", "d/" * 150 + "x.png", "d/" * 75 + "y.png")
+    limit, here = sys.getrecursionlimit(), len(inspect.stack(0))
     real = Mock(wraps=os.path.realpath)
     monkeypatch.setattr(os.path, "realpath", real)
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    sys.setrecursionlimit(here + 100)
     try:
         names = found(tmp_path / "in", tmp_path / "out")
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ..errors import UsageError
 
@@ -47,14 +47,17 @@ def check_folders(names: Collection[str], root: Path) -> None:
         If there is one.
     """
     folded = {name.casefold(): name for name in names}
-    for parent in sorted({name.rpartition("/")[0] for name in names}):
-        for folder in map(str, (PurePosixPath(parent), *PurePosixPath(parent).parents)):
-            stem, suffix = os.path.splitext(folder.casefold())
-            if suffix in KEPT_SUFFIXES and stem in folded:
-                raise UsageError(
-                    f"In {root} are the image {folded[stem]} and the folder {folder}: the results cannot hold both, as a "
-                    "file of that name belongs to the image. Rename the folder."
-                )
+    folders: set[str] = set()
+    for name in names:
+        while (name := name.rpartition("/")[0]) and name not in folders:  # else those above it are known, too
+            folders.add(name)
+    for folder in sorted(folders):
+        stem, suffix = os.path.splitext(folder.casefold())
+        if suffix in KEPT_SUFFIXES and stem in folded:
+            raise UsageError(
+                f"In {root} are the image {folded[stem]} and the folder {folder}: the results cannot hold both, as a file of "
+                "that name belongs to the image. Rename the folder."
+            )
 
 
 def text_below(path: Path, root: Path) -> str:
