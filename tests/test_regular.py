@@ -32,7 +32,8 @@ SECONDS = 3.0
 
 @pytest.fixture
 def pipe() -> Iterator[Callable[[Path], Path]]:
-    timers = []
+    timers: list[Timer] = []
+    waited: list[Path] = []
 
     def make(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,6 +42,7 @@ def pipe() -> Iterator[Callable[[Path], Path]]:
         def end() -> None:
             with suppress(OSError):  # nobody waits
                 os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+                waited.append(path)
 
         timers.append(Timer(SECONDS, end))
         timers[-1].start()
@@ -49,6 +51,7 @@ def pipe() -> Iterator[Callable[[Path], Path]]:
     yield make
     for timer in timers:
         timer.cancel()
+    assert not waited, "somebody waited for a pipe"
 
 
 READERS: dict[str, tuple[Callable[[Path], object], type[Exception]]] = {
