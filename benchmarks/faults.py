@@ -373,7 +373,6 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ("    fresh.text.visible = boxes.text.visible\n", ""),
         ("transform_color([colour_of(name) for name in", "transform_color([colour_of(None) for name in"),
         ("boxes.refresh_text()\n", "pass\n"),
-        ("set(boxes.features[\"cell_id\"]) - {0}", "set(boxes.features[\"cell_id\"])"),
         ("if len(ids) < len(at) else set()", ""),
     ]),
     "_napari/shown.py": ("_napari/test_session.py", [
