@@ -280,6 +280,16 @@ def test_an_edited_cell_is_classified_and_undo_still_restores(session: Session) 
 # trap 5: colours do not depend on the types present; trap 8: a small uint8 layer has them
 
 
+def test_a_cell_that_only_a_model_has_outlined_does_not_wait_for_a_name() -> None:
+    first, *others = FOUND.cells
+    unnamed = [dataclasses.replace(one, cell_type=None, p=None) for one in (first, *others)]
+    cells = CellTable((dataclasses.replace(unnamed[0], outline_source="human"), *unnamed[1:]))
+    viewer = ViewerModel()
+    image = viewer.add_image(PIXELS.copy(), rgb=True, name="field", scale=(0.3, 0.3))
+    found = show_analysis(viewer.layers, image, dataclasses.replace(FOUND, cells=cells))
+    assert session_of(viewer, found).waiting == {first.cell_id}
+
+
 def test_colours_are_fixed(session: Session) -> None:
     for name, colour in TYPE_COLOURS.items():
         session.name(name, [1, 2, 3])
