@@ -15,6 +15,7 @@ import zarr
 from napari_wbc.config import read_settings
 from napari_wbc.datasets import bccd
 from napari_wbc.errors import CheckpointError, ResultsError, SettingsError, UnreadableImageError
+from napari_wbc.exchange.names import read_json
 from napari_wbc.images import read_image
 from napari_wbc.nets.checkpoint import read_card
 from napari_wbc.nets.start import read_npz
@@ -63,6 +64,7 @@ READERS: dict[str, tuple[Callable[[Path], object], type[Exception]]] = {
     "a.png": (lambda out: read_image(out / "a.png"), UnreadableImageError),
     "a.safetensors": (lambda out: read_card(out / "a.safetensors"), CheckpointError),
     "a.npz": (lambda out: read_npz(out / "a.npz"), CheckpointError),
+    "a.json": (lambda out: read_json(out / "a.json"), ResultsError),
     "a.bin": (lambda out: file_sha256(out / "a.bin"), OSError),
 }
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import ResultsError, WbcError
+from ..regular import read_file
 from ..results import tables
 from ..results.storage import writing_together
 from ..results.summary import CELL_COLUMNS, IMAGE_COLUMNS, write_lines
@@ -46,7 +47,7 @@ def _by_image(path: Path, images: Sequence[str], *needed: str) -> dict[str, list
     """The rows of a table, by the image that each names; rows of no image of the results are left out."""
     names, found = Names(images), dict[str, list[_Row]]()
     try:
-        for row in tables.read(path.read_bytes()):
+        for row in tables.read(read_file(path)):
             if missing := [name for name in ("image", *needed) if name not in row]:
                 raise ResultsError(f"{path} has no column {missing[0]!r}. Keep the first line as it was exported.")
             if (image := names.find(row["image"] or "")) is not None:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ..errors import ResultsError, UsageError
+from ..regular import read_file
 from ..results.storage import write_bytes
 from .masks import encode_png
 from .names import files_to_import
@@ -98,6 +99,6 @@ def _type_of(folder: Path) -> str | None:
     if _SHORTENED not in folder.name or not path.is_file():
         return as_type(urllib.parse.unquote(folder.name))
     try:
-        return as_type(path.read_bytes().decode())
+        return as_type(read_file(path).decode())
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path} cannot be read as a type, text in UTF-8: {error}. Export the crops again.") from error

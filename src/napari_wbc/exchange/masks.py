@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngImageFile
 from ..config import CELL_TYPES, UNCOUNTED_TYPES
 from ..errors import ResultsError, UsageError
 from ..images import DAMAGE
+from ..regular import read_file
 from ..results import tables
 from ..results.pixels import Pixels
 from ..results.storage import place, write_bytes
@@ -82,7 +83,7 @@ def encode_png(pixels: npt.NDArray[Any]) -> bytes:
 def _read_types(path: Path) -> dict[int, str | None]:
     """The types by their numbers."""
     try:
-        return {int(row["number"] or ""): as_type(row["cell_type"]) for row in tables.read(path.read_bytes())}
+        return {int(row["number"] or ""): as_type(row["cell_type"]) for row in tables.read(read_file(path))}
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise ResultsError(f"{path} should be a table of number and cell_type: {error}. Restore it.") from error
 

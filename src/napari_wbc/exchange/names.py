@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ResultsError, UsageError
+from ..regular import read_file
 from ..results.storage import unseen, walk
 
 
@@ -157,6 +158,6 @@ def read_json(path: Path) -> Any:
         If it cannot be read or is not JSON.
     """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_file(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{path} cannot be read as JSON: {error}. Export it again.") from None

@@ -15,6 +15,7 @@ import yaml
 from ..cells import Cell
 from ..config import CELL_TYPES, UNCOUNTED_TYPES
 from ..errors import ResultsError
+from ..regular import read_text
 from ..results.storage import place, write_bytes
 from .masks import encode_png
 from .names import find_files
@@ -66,7 +67,7 @@ def _read_names(folder: Path) -> dict[int, str | None]:
             f"Beside {folder} there is neither {DATA} nor {CLASSES}: the numbers of the types have no names. Add one of them."
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         found = yaml.safe_load(text)["names"] if path.name == DATA else text.splitlines()
         pairs = found.items() if isinstance(found, dict) else enumerate(found)
         return {int(i): as_type(name) for i, name in pairs}
@@ -76,7 +77,7 @@ def _read_names(folder: Path) -> dict[int, str | None]:
 
 def _read(path: Path, names: Mapping[int, str | None], shape: Shape) -> Told:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
         return Told([_cell(line, names, shape) for line in lines if line.strip()], whole=True)
     except (OSError, ValueError, LookupError) as error:
         raise ResultsError(
