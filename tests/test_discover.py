@@ -156,7 +156,7 @@ def test_a_link_that_cannot_be_followed_is_told_and_ends_nothing(
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
 def test_links_below_links_that_multiply_are_wrong_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_wbc.batch.discover.MOST_WAYS", 4)
+    monkeypatch.setattr("napari_wbc.batch.search.MOST_WAYS", 4)
     for n in range(7):
         touch(tmp_path / "in", f"d{n}/x.png")
         for link in ("a", "b"):

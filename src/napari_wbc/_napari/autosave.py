@@ -20,6 +20,7 @@ from platformdirs import user_state_path
 from pydantic import BaseModel
 from qtpy.QtCore import QSysInfo
 
+from ..regular import read_file
 from ..results import read_record
 from ..results.leftovers import LEFT_S
 from ..results.runfile import now
@@ -160,7 +161,7 @@ def kept_work(root: Path | None = None) -> list[Kept]:
     found = []
     for path in sorted((root or folder_of_kept()).glob(f"*/{NOTE}")):
         try:
-            note = Note.model_validate_json(path.read_bytes())
+            note = Note.model_validate_json(read_file(path))
             owned = _owned(note)
         except (OSError, ValueError):
             continue

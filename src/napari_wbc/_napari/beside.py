@@ -16,11 +16,18 @@ from .tool import ToolWidget
 
 
 class Beside:
-    """The jobs of one review, one at a time, in the panel of its widget."""
+    """The jobs of one review, one at a time, in the panel of its widget.
+
+    Attributes
+    ----------
+    outlines
+        Whether the job that was begun last outlines a drawn box.
+    """
 
     def __init__(self, widget: ToolWidget) -> None:
         self._job = widget.job
         self._widget = weakref.proxy(widget)
+        self.outlines = False
         self._asked: tuple[jobs.ModelChoice, frozenset[int]] | None = None
 
     def work(self, session: Session, choice: jobs.ModelChoice) -> None:
@@ -29,6 +36,7 @@ class Beside:
             return
         with session.selection.muted():
             box = take_drawn(session.boxes, session.analysis.labels.shape)
+        self.outlines = box is not None
         kept, analysis, pixels = self._widget.kept, session.analysis, session.pixels
         if box is not None:
             steps = jobs.outline(kept, choice, analysis, pixels, box, made_by(session.labels).settings)

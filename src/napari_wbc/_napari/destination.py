@@ -15,6 +15,7 @@ from ..cells import RgbImage
 from ..errors import ImageError, UsageError
 from ..exchange.masks import encode_png
 from ..images import decode
+from ..regular import read_file
 from ..results.record import InputFile
 from ..results.runfile import NAME, begin, check_out, input_root, read_run, relative_root, write_run
 from ..results.storage import write_bytes
@@ -53,7 +54,7 @@ def make_place(session: Session, folder: Path) -> Place:
         write_run(folder, begin(relative_root(root, folder), made.settings, made.segmenter, made.classifier, made.device, 0))
     if not path.exists():
         write_bytes(folder, path, encode_png(session.pixels))
-    data = path.read_bytes()
+    data = read_file(path)
     source = InputFile(sha256=hashlib.sha256(data).hexdigest(), size=len(data), mtime_ns=path.stat().st_mtime_ns)
     return Place(folder.resolve(), path.relative_to(root).as_posix(), source)
 
@@ -69,6 +70,6 @@ def _file_of(session: Session) -> Path | None:
 def _shows(path: Path, pixels: RgbImage) -> bool:
     """Whether a file is an image of these pixels (H, W, 3) uint8."""
     try:
-        return np.array_equal(decode(path.read_bytes(), path.name).pixels, pixels)
+        return np.array_equal(decode(read_file(path), path.name).pixels, pixels)
     except (ImageError, OSError):
         return False

@@ -10,14 +10,10 @@ from ..cells import Box
 MIN_SIDE_PX = 4
 """A box with a shorter side than this was drawn by mistake."""
 
-TAKEN = "napari_wbc_taken"
-"""Where a layer says that the box which was taken last is to be outlined."""
-
 
 def take_drawn(boxes: Shapes, shape: tuple[int, int]) -> Box | None:
     """Take one drawn box, which has no id, out of the layer, clipped to an image of shape (H, W); None if there is none."""
     rows = _drawn(boxes)
-    boxes.metadata[TAKEN] = False
     if not rows or getattr(boxes, "_is_creating", False):
         return None
     corners = np.array(boxes.data[rows[0]])
@@ -25,13 +21,7 @@ def take_drawn(boxes: Shapes, shape: tuple[int, int]) -> Box | None:
     boxes.selected_data = {rows[0]}
     boxes.remove_selected()
     box = Box(y0, x0, y1, x1)
-    boxes.metadata[TAKEN] = min(box.height, box.width) >= MIN_SIDE_PX
-    return box if boxes.metadata[TAKEN] else None
-
-
-def is_taken(boxes: Shapes) -> bool:
-    """Whether the last call of `take_drawn` took a box that can be outlined."""
-    return bool(boxes.metadata.get(TAKEN))
+    return box if min(box.height, box.width) >= MIN_SIDE_PX else None
 
 
 def waits(boxes: Shapes) -> bool:

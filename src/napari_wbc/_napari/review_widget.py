@@ -17,7 +17,6 @@ from .autosave import Autosave, discard, kept_work
 from .beside import Beside
 from .blind import blind
 from .canvas import main_window
-from .drawn import is_taken
 from .filing import Filing
 from .keys import Keys, chosen_letters
 from .offer import OfferPanel
@@ -167,10 +166,10 @@ class ReviewCells(ToolWidget):
     @property
     def is_outlining(self) -> bool:
         """Whether a drawn box is being outlined; no longer when that was cancelled, though the step that runs goes on."""
-        return self.session is not None and is_taken(self.session.boxes) and self.job.cancel_button.isEnabled()
+        return self.session is not None and self.beside.outlines and self.job.cancel_button.isEnabled()
 
     def _on_cancelled(self) -> None:
-        if self.session is not None and is_taken(self.session.boxes):
+        if self.beside.outlines:
             self.job.status.setText("Cancelled: the drawn box was dropped. Draw it again to have the cell in it outlined.")
 
     # -- what happens beside the person ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from ..errors import CheckpointError, StorageError, UsageError
 from ..nets.checkpoint import Card, save_checkpoint
 from ..nets.device import resolve_device
 from ..nets.memory import enough_memory
+from ..regular import read_text
 from ..results.storage import write_bytes
 from .begin import Start, begin
 from .classifier_job import ClassifierJob
@@ -134,7 +135,7 @@ def same_lesson(folder: Path, identity: dict[str, Any], begun: bool) -> None:
     path = folder / "training.json"
     if begun and path.exists():
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
+            before = json.loads(read_text(path))
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{path} cannot be read: {error}. Name another place with -o.") from None
         if other := sorted(key for key in identity if identity[key] != before.get(key)):

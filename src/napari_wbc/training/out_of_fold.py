@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import CheckpointError
 from ..evaluate.compare import Compared
+from ..regular import read_file
 from ..results.storage import write_bytes
 
 
@@ -51,7 +52,7 @@ def read_result(folder: Path) -> FoldResult | None:
     """
     path = folder / "result.json"
     try:
-        return FoldResult.model_validate_json(path.read_bytes())
+        return FoldResult.model_validate_json(read_file(path))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..regular import read_text
 from ..results.storage import remove, write_bytes
 
 MARK = "epoch.json"
@@ -191,7 +192,7 @@ def _read_mark(folder: Path) -> _Mark | None:
     """The content of `epoch.json`; None if it is not there."""
     path = folder / MARK
     try:
-        return _Mark.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return _Mark.model_validate(json.loads(read_text(path)))
     except FileNotFoundError:
         return None
     except ValidationError as error:
