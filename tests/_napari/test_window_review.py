@@ -339,6 +339,12 @@ def test_a_drawn_box_is_not_left_behind(viewer: Any, tmp_path: Path, qtbot: Any)
     goes_on.set()
     qtbot.waitUntil(lambda: len(widget.session.analysis.cells) == 4 and not widget.job.running, timeout=30_000)
     assert not widget.is_outlining
+    goes_on.clear()
+    widget.kept = KeptModels(load)
+    widget._tick()  # has the new cell classified
+    assert widget.job.running and not widget.is_outlining
+    goes_on.set()
+    qtbot.waitUntil(lambda: not widget.job.running, timeout=30_000)
 
 
 def test_a_review_that_ends_with_its_layers_says_so(viewer: Any, qtbot: Any) -> None:
