@@ -678,6 +678,17 @@ def test_pixels_of_any_kind_can_be_edited(kind: Callable[[np.ndarray], np.ndarra
     assert session.analysis.cells == FOUND.cells
 
 
+@pytest.mark.parametrize("kind", [np.uint8, read_only, da.from_array])
+def test_the_first_stroke_of_the_brush_is_kept_in_pixels_of_any_kind(kind: Callable[[np.ndarray], np.ndarray]) -> None:
+    viewer, labels = shown_layers(kind(FOUND.labels))
+    session = session_of(viewer, labels)
+    at = tuple(np.argwhere(FOUND.labels == 0)[0])
+    labels.brush_size = 1
+    labels.paint(at, 2**16)
+    session.sync()
+    assert session.analysis.labels[at] == labels.data[at] == 2**16
+
+
 def test_pixels_that_are_good_are_not_copied() -> None:
     viewer, labels = shown_layers()
     data = labels.data
