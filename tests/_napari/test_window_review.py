@@ -342,7 +342,8 @@ def test_a_drawn_box_is_not_left_behind(viewer: Any, tmp_path: Path, qtbot: Any)
     goes_on.clear()
     widget.kept = KeptModels(load)
     widget._tick()  # has the new cell classified
-    assert widget.job.running and not widget.is_outlining
+    assert widget.job.running
+    assert not widget.is_outlining
     goes_on.set()
     qtbot.waitUntil(lambda: not widget.job.running, timeout=30_000)
 
