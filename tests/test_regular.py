@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import zarr
 
+from napari_wbc._napari.autosave import NOTE, kept_work
 from napari_wbc.config import read_settings
 from napari_wbc.datasets import bccd
 from napari_wbc.errors import CheckpointError, ResultsError, SettingsError, UnreadableImageError
@@ -24,6 +25,9 @@ from napari_wbc.results import read_labels, read_record
 from napari_wbc.results.runfile import read_run
 from napari_wbc.results.storage import file_sha256, size_and_time
 from napari_wbc.review.readings import read_readings
+from napari_wbc.training.lesson import same_lesson
+from napari_wbc.training.out_of_fold import read_result
+from napari_wbc.training.state import read_history
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 
@@ -65,6 +69,9 @@ READERS: dict[str, tuple[Callable[[Path], object], type[Exception]]] = {
     "a.safetensors": (lambda out: read_card(out / "a.safetensors"), CheckpointError),
     "a.npz": (lambda out: read_npz(out / "a.npz"), CheckpointError),
     "a.json": (lambda out: read_json(out / "a.json"), ResultsError),
+    "epoch.json": (read_history, CheckpointError),
+    "result.json": (read_result, CheckpointError),
+    "training.json": (lambda out: same_lesson(out, {}, begun=True), CheckpointError),
     "a.bin": (lambda out: file_sha256(out / "a.bin"), OSError),
 }
 
@@ -85,6 +92,11 @@ def test_so_is_a_device_and_a_link_to_it_but_not_a_link_to_a_file(tmp_path: Path
     (tmp_path / "file").write_text("µm", encoding="utf-8")
     (tmp_path / "link").symlink_to("file")
     assert (read_file(tmp_path / "link"), read_text(tmp_path / "link")) == ("µm".encode(), "µm")
+
+
+def test_work_whose_note_is_a_pipe_is_not_offered(tmp_path: Path, pipe: Callable[[Path], Path]) -> None:
+    pipe(tmp_path / "a" / NOTE)
+    assert kept_work(tmp_path) == []
 
 
 def test_the_boxes_of_a_data_set_may_not_be_a_pipe(tmp_path: Path, pipe: Callable[[Path], Path]) -> None:

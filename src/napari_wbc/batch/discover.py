@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..pyramids import is_folder_image
 from .names import check_folders, name_in_results, text_below
-from .search import SUFFIXES, Found, files_below, is_folder
+from .search import IN_RESULTS, SUFFIXES, Found, files_below, is_folder
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ def _without_results(named: list[Path], folders: set[Path], out: Path) -> tuple[
 
 def _is_results(folder: Path) -> bool:
     """Whether it is a results folder; none, where nobody can tell."""
-    return all(os.path.exists(folder / name) for name in ("run.json", "records"))
+    return all(os.path.exists(folder / name) for name in IN_RESULTS)
 
 
 def _same(folder: Path, out: Path) -> bool:

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 SUFFIXES = (*IMAGE_SUFFIXES, *SLIDE_SUFFIXES)
 """Suffixes of the files that are images or slides, lower case."""
+IN_RESULTS = frozenset({"run.json", "records"})
+"""What a folder has in it that is a results folder."""
 MOST_WAYS = 1000
 """Ways through links by which one folder is searched: each pair of links below a pair of links doubles them."""
 
@@ -101,7 +103,7 @@ def _entries(folder: Path, found: Found) -> Iterator[os.DirEntry[str]]:
     except OSError as error:
         found.closed[folder] = error
         return iter(())
-    if {"run.json", "records"} <= {entry.name for entry in entries}:
+    if {entry.name for entry in entries} >= IN_RESULTS:
         found.results.add(folder)
         return iter(())
     return (entry for entry in entries if not entry.name.startswith("."))
