@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
-from threading import Timer
 
 import numpy as np
 import pytest
@@ -30,34 +28,6 @@ from napari_wbc.training.out_of_fold import read_result
 from napari_wbc.training.state import read_history
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
-
-SECONDS = 3.0
-"""After so long somebody opens the pipes and closes them, so that who waits for them fails here and does not hang."""
-
-
-@pytest.fixture
-def pipe() -> Iterator[Callable[[Path], Path]]:
-    timers: list[Timer] = []
-    waited: list[Path] = []
-
-    def make(path: Path) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.mkfifo(path)
-
-        def end() -> None:
-            with suppress(OSError):  # nobody waits
-                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-                waited.append(path)
-
-        timers.append(Timer(SECONDS, end))
-        timers[-1].start()
-        return path
-
-    yield make
-    for timer in timers:
-        timer.cancel()
-    assert not waited, "somebody waited for a pipe"
-
 
 READERS: dict[str, tuple[Callable[[Path], object], type[Exception]]] = {
     "records/a.png.json": (lambda out: read_record(out, "a.png"), ResultsError),

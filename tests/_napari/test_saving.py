@@ -10,6 +10,7 @@ import platform
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -223,6 +224,14 @@ def test_an_image_of_the_same_name_does_not_replace_the_pixels_of_another(drawn:
     other.image.name = "second"
     save(other, tmp_path / "out")
     assert images_in(tmp_path / "out") == ["a-b.png", "second.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_pipe_where_the_pixels_go_is_not_waited_for(drawn: Session, tmp_path: Path, pipe: Callable[[Path], Path]) -> None:
+    save(as_image("second", PIXELS), tmp_path / "out")
+    pipe(tmp_path / "out" / "images" / "a-b.png")
+    with pytest.raises(UsageError, match=r"another image of the name a-b\.png; rename layer"):
+        save(drawn, tmp_path / "out")
 
 
 def test_a_folder_that_could_not_be_made_ready_is_taken_at_the_next_try(
